@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c - the one thread of ours, which writes the profiles.
+ *
+ * It is made by the bare system call when there is something to do and ends
+ * when that is done (with OTHEAP_DUMP_EVERY it stays).  Why not pthread_create:
+ *
+ *   - it must be possible from a signal handler, which may have interrupted
+ *     malloc; pthread_create allocates;
+ *   - a program without threads must stay one: glibc and libstdc++ take
+ *     cheaper paths in such (no locks in malloc and stdio, no atomics in
+ *     shared_ptr), unshare(CLONE_NEWUSER) and setns work only there, and a
+ *     program whose last thread ends by pthread_exit ends only if glibc knows
+ *     of no other.
+ *
+ * So glibc does not know of this thread, and code that runs on it must need
+ * nothing of glibc's that lives in a thread: no errno, no malloc, no stdio.
+ * It gets a thread control block of its own all the same (the stack protector
+ * of linked-in code reads from it), a table of descriptors of its own (no
+ * descriptor of ours ever appears in the host's), and all signals blocked.
+ *
+ * State
+ *	asked	  requests so far
+ *	done	  requests answered so far, and a futex to wait on
+ *	running   1 while a worker exists that will look at `asked` again
+ *	tid	  set and cleared by the kernel; 0 = the stack is free
+ *
+ * Memory ordering
+ *	[W1] asked: a requester adds with acq_rel, then tries running 0 -> 1; the
+ *	     worker stores running 0 with acq_rel, then reads asked: one of
+ *	     the two sees the other.  (Both are read-modify-writes on running.)
+ *	[W2] done: stored with release after the profile is written.
+ *	[W3] tid: cleared by the kernel after the worker's last instruction.
+ *	[W4] last: stored with release by who ends the process, after its
+ *	     request; loaded with acquire.  A profile begun after it would be
+ *	     cut off by the end and leave its temporary file.
+ */
+#include "preload/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "core/atomic.h"
+#include "core/base.h"
+#include "core/drops.h"
+#include "core/out.h"
+#include "core/sys.h"
+#include "preload/credentials.h"
+
+#define STACK_BYTES ((size_t)128 * 1024)
+#define TLS_BELOW ((size_t)16 * 1024) /* room for what code might reach below the TCB */
+#define TLS_ABOVE ((size_t)4096)
+#define SPAWN_WAIT_MS 50
+
+static void (*work)(void);
+static pid_t owner; /* a vfork child shares our memory, and must not use it */
+static uint32_t every_s;
+static bool files_shared;             /* see in_valgrind() */
+static bool own_table;                /* the worker's descriptors are not the host's */
+static uint32_t asked, done, running; /* [W1] [W2] */
+static uint32_t last;                 /* [W4] the last request to answer; 0 = not known */
+static int32_t tid;                   /* [W3] */
+
+static char stack[STACK_BYTES] __attribute__((aligned(4096)));
+static char tls[TLS_BELOW + TLS_ABOVE] __attribute__((aligned(64)));
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Sleep while *word is `seen`, at most `ms`. */
+static void
+futex_wait(const void *word, uint32_t seen, int64_t ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	(void)OH_SYS(futex, word, FUTEX_WAIT, seen, &ts, 0, 0);
+}
+
+static void
+futex_wake(const void *word)
+{
+	(void)OH_SYS(futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+}
+
+/*
+ * A staying worker does not hold the host's standard error, whose other end
+ * may wait for its close; for as long as a dump takes it opens what the host
+ * has there now (/proc/PID/fd is the first thread's table).
+ */
+static void
+borrow_stderr(void)
+{
+	struct oh_out path;
+
+	oh_out_reset(&path);
+	oh_out_str(&path, "/proc/");
+	oh_out_u64(&path, (uint64_t)oh_sys_getpid());
+	oh_out_str(&path, "/fd/2");
+	long fd =
+	    oh_sys_openat(AT_FDCWD, path.text, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
+	if (fd < 0 || fd == 2)
+		return;
+	(void)OH_SYS(dup3, fd, 2, O_CLOEXEC, 0, 0, 0);
+	(void)oh_sys_close((int)fd);
+}
+
+/* Answer everything that was asked up to now. */
+static void
+answer(void)
+{
+	uint32_t upto = oh_load_acquire(&asked); /* [W1] */
+	uint32_t before = oh_load_relaxed(&done);
+
+	if (upto - before > 1)
+		(void)oh_add_relaxed(&oh_drops[OH_DROP_DUMP_COALESCED], upto - before - 1);
+	/* A short-lived worker has those of the thread that made it. */
+	if (every_s > 0)
+		oh_credentials_follow();
+	bool borrow = every_s > 0 && own_table;
+	if (borrow)
+		borrow_stderr();
+	work();
+	if (borrow)
+		(void)oh_sys_close(2);
+	oh_store_release(&done, upto); /* [W2] */
+	futex_wake(&done);
+}
+
+/* Was the last request answered that ever will be? */
+static bool
+closed(void)
+{
+	uint32_t end = oh_load_acquire(&last); /* [W4] */
+
+	return end != 0 && (int32_t)(oh_load_relaxed(&done) - end) >= 0;
+}
+
+static bool
+anything_asked(void)
+{
+	return !closed() && oh_load_acquire(&asked) != oh_load_relaxed(&done); /* [W1] */
+}
+
+/*
+ * The worker has a table of descriptors of its own, and of what the host has
+ * in its own it keeps nothing: a pipe that the host closes must be closed.
+ * Standard error stays for the messages of a short life.
+ */
+static void
+leave_descriptors(bool shared)
+{
+	own_table = !shared || OH_SYS(unshare, CLONE_FILES, 0, 0, 0, 0, 0) == 0;
+	if (!own_table)
+		return;
+	(void)OH_SYS(close_range, every_s > 0 ? 2 : 3, UINT32_MAX, 0, 0, 0, 0);
+	(void)OH_SYS(close_range, 0, 1, 0, 0, 0, 0);
+}
+
+/*
+ * Valgrind ends the program when it sees threads with different tables being
+ * made, but lets them part later.  (Its client request 0x1001, a sequence that
+ * does nothing on a real machine; valgrind.h documents it.)
+ */
+static bool
+in_valgrind(void)
+{
+	volatile uint64_t args[6] = { 0x1001 };
+	uint64_t answer = 0;
+
+	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\t"
+			 "rolq $61, %%rdi\n\trolq $51, %%rdi\n\t"
+			 "xchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(args)
+			 : "cc", "memory");
+	return answer != 0;
+}
+
+static void
+stay(void)
+{
+	int64_t due = now_ms() + (int64_t)every_s * 1000;
+
+	for (;;) {
+		uint32_t seen = oh_load_relaxed(&done);
+		if (closed()) {
+			futex_wait(&last, oh_load_relaxed(&last), 1000);
+			continue;
+		}
+		if (anything_asked())
+			answer();
+		int64_t left = due - now_ms();
+		if (left <= 0) {
+			(void)oh_add_relaxed(&asked, 1);
+			due += (int64_t)every_s * 1000;
+			/* Stopped or asleep for long: do not make up for it. */
+			if (due < now_ms())
+				due = now_ms() + (int64_t)every_s * 1000;
+		} else if (!anything_asked()) {
+			futex_wait(&asked, seen, left);
+		}
+	}
+}
+
+/* The worker's whole life; runs on `stack`, returns to the end of the thread. */
+static void __attribute__((used)) live(void)
+{
+	(void)OH_SYS(prctl, PR_SET_NAME, "otheap", 0, 0, 0, 0);
+	leave_descriptors(files_shared);
+	if (every_s > 0)
+		stay();
+	for (;;) {
+		while (anything_asked())
+			answer();
+		(void)oh_exchange_acq_rel(&running, 0);                         /* [W1] */
+		if (!anything_asked() || oh_exchange_acq_rel(&running, 1) != 0) /* [W1] */
+			return;
+	}
+}
+
+static long
+clone_worker(void)
+{
+	long flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |
+		     (files_shared ? CLONE_FILES : 0);
+	char *tcb = tls + TLS_BELOW;
+	long ret;
+
+	/* x86-64 thread control block: pointers to itself at 0 and 16. */
+	*(void **)(void *)tcb = tcb;
+	*(void **)(void *)(tcb + 16) = tcb;
+	register long r10 __asm__("r10") = (long)&tid;
+	register long r8 __asm__("r8") = (long)tcb;
+	__asm__ volatile("syscall\n\t"
+			 "testq %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xorl %%ebp, %%ebp\n\t"
+			 "call *%[fn]\n\t"
+			 "xorl %%edi, %%edi\n\t"
+			 "movl %[exit], %%eax\n\t"
+			 "syscall\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"((long)SYS_clone), "D"(flags), "S"(stack + sizeof(stack)), "d"(&tid),
+			 "r"(r10), "r"(r8), [fn] "r"(live), [exit] "i"(SYS_exit)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* Called by who changed running from 0 to 1. */
+static void
+spawn(void)
+{
+	uint64_t all = UINT64_MAX, old = 0;
+	int64_t until = now_ms() + SPAWN_WAIT_MS;
+	int32_t gone;
+
+	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all), 0, 0);
+	/* The worker before this one may still be on its last instructions. */
+	while ((gone = oh_load_acquire(&tid)) != 0 && now_ms() < until) /* [W3] */
+		futex_wait(&tid, (uint32_t)gone, 1);
+	if (gone != 0 || oh_sys_failed(clone_worker())) {
+		oh_drop(OH_DROP_DUMP_FAILED);
+		oh_store_release(&done, oh_load_acquire(&asked)); /* [W2] given up [W1] */
+		(void)oh_exchange_acq_rel(&running, 0);           /* [W1] */
+		futex_wake(&done);
+	}
+	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(old), 0, 0);
+}
+
+static uint32_t
+request(bool is_last)
+{
+	uint32_t mine = oh_add_acq_rel(&asked, 1) + 1; /* [W1] */
+
+	if (is_last)
+		oh_store_release(&last, mine); /* [W4] */
+
+	if (oh_exchange_acq_rel(&running, 1) == 0) /* [W1] */
+		spawn();
+	else
+		futex_wake(&asked);
+	return mine;
+}
+
+/*
+ * In a program that confined itself a worker would need calls that may kill
+ * it; a staying worker was made before, and is as confined as its maker was.
+ */
+static bool
+usable(void)
+{
+	if (work == NULL || oh_load_acquire(&last) != 0) /* [W4] */
+		return false;
+	if (oh_sys_forbidden()) {
+		oh_drop(OH_DROP_DUMP_SANDBOXED);
+		return false;
+	}
+	return oh_sys_getpid() == owner;
+}
+
+void
+oh_worker_request(void)
+{
+	if (usable())
+		(void)request(false);
+}
+
+bool
+oh_worker_finish(uint32_t timeout_ms)
+{
+	if (!usable())
+		return false;
+	uint64_t failed = oh_load_relaxed(&oh_drops[OH_DROP_DUMP_FAILED]);
+	uint32_t mine = request(true), now;
+	int64_t until = now_ms() + timeout_ms, left;
+
+	while ((int32_t)((now = oh_load_acquire(&done)) - mine) < 0) { /* [W2] */
+		left = until - now_ms();
+		if (left <= 0)
+			return false;
+		futex_wait(&done, now, left);
+	}
+	return oh_load_relaxed(&oh_drops[OH_DROP_DUMP_FAILED]) == failed;
+}
+
+void
+oh_worker_init(void (*fn)(void), uint32_t every)
+{
+	work = fn;
+	owner = oh_sys_getpid();
+	files_shared = in_valgrind();
+	every_s = every;
+	if (every_s > 0 && oh_exchange_acq_rel(&running, 1) == 0) /* [W1] */
+		spawn();
+}
+
+void
+oh_worker_reopen(void)
+{
+	oh_store_release(&last, 0); /* [W4] */
+}
+
+void
+oh_worker_after_fork(void)
+{
+	asked = done = running = last = 0;
+	tid = 0;
+	if (work != NULL)
+		oh_worker_init(work, every_s);
+}

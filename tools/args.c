@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * args.c - the options that several subcommands share, and what they mean.
+ */
+#include "tools/args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/filter.h"
+#include "tools/mem.h"
+#include "tools/symbols.h"
+
+void
+oh_args_init(struct oh_args *a, const char *cmd)
+{
+	memset(a, 0, sizeof(*a));
+	a->cmd = cmd;
+	a->count = 20;
+	a->max_bytes = OH_PROFILE_MAX_DEFAULT;
+	a->view = OH_VIEW_FUNCTIONS;
+	a->unit = OH_BYTES_AUTO;
+}
+
+static bool
+bad_value(const struct oh_args *a, const char *option, const char *value, const char *expected)
+{
+	(void)fprintf(
+	    stderr, "otheap: %s: %s '%s': expected %s\n", a->cmd, option, value, expected);
+	return false;
+}
+
+static bool
+parse_count(const char *s, uint64_t *ret)
+{
+	return strspn(s, "0123456789") == strlen(s) && oh_parse_size(s, ret);
+}
+
+static bool
+take(struct oh_args *a, int c, char **argv)
+{
+	switch (c) {
+	case 's':
+		a->sample_type = optarg;
+		break;
+	case 'n':
+		if (!parse_count(optarg, &a->count))
+			return bad_value(a, "--count", optarg, "a number, 0 for all");
+		a->count_given = true;
+		break;
+	case 'c':
+		a->by_cum = true;
+		break;
+	case 'l':
+		a->view = OH_VIEW_LINES;
+		break;
+	case 'o':
+		a->output = optarg;
+		break;
+	case OH_OPT_STACKS:
+		a->view = OH_VIEW_STACKS;
+		break;
+	case 'u':
+		if (!oh_parse_byte_unit(optarg, &a->unit))
+			return bad_value(a, "--unit", optarg, "auto, bytes, KiB, MiB or GiB");
+		break;
+	case OH_OPT_NO_SYMBOLS:
+		a->no_symbols = true;
+		break;
+	case OH_OPT_FOCUS:
+		a->focus = optarg;
+		break;
+	case OH_OPT_IGNORE:
+		a->ignore = optarg;
+		break;
+	case OH_OPT_FORCE:
+		a->force = true;
+		break;
+	case OH_OPT_MIN:
+		if (!parse_count(optarg, &a->min_percent) || a->min_percent > 100)
+			return bad_value(a, "--min", optarg, "a percentage, 0 to 100");
+		break;
+	case OH_OPT_MAX_SIZE:
+		if (!oh_parse_size(optarg, &a->max_bytes) || a->max_bytes == 0 ||
+		    a->max_bytes > OH_PROFILE_MAX_LIMIT)
+			return bad_value(a, "--max-size", optarg, "a size up to 4095m, like 512m");
+		break;
+	case 'h':
+		a->help = true;
+		break;
+	case ':':
+		(void)fprintf(
+		    stderr, "otheap: %s: option '%s' needs a value\n", a->cmd, argv[optind - 1]);
+		return false;
+	default:
+		(void)fprintf(stderr,
+		    "otheap: %s: unknown option '%s'; otheap %s --help lists them\n", a->cmd,
+		    argv[optind - 1], a->cmd);
+		return false;
+	}
+	return true;
+}
+
+bool
+oh_args_parse(
+    struct oh_args *a, int argc, char **argv, const char *letters, const struct option *options)
+{
+	int c;
+
+	optind = 0; /* start over, also after another use in this process */
+	opterr = 0;
+	while (!a->help && (c = getopt_long(argc, argv, letters, options, NULL)) != -1)
+		if (!take(a, c, argv))
+			return false;
+	return oh_filter_check(a->cmd, "--focus", a->focus) &&
+	       oh_filter_check(a->cmd, "--ignore", a->ignore);
+}
+
+bool
+oh_args_files(const struct oh_args *a, int argc, int least, int most)
+{
+	int n = argc - optind;
+
+	if (n >= least && n <= most)
+		return true;
+	(void)fprintf(stderr, "otheap: %s: %s; otheap %s --help tells more\n", a->cmd,
+	    n == 0      ? "no FILE given"
+	    : n < least ? "another FILE is needed"
+	    : most == 1 ? "more than one FILE given"
+			: "too many FILEs given",
+	    a->cmd);
+	return false;
+}
+
+struct oh_profile *
+oh_args_read(const struct oh_args *a, const char *file)
+{
+	struct oh_error err = { "" };
+	struct oh_profile *p = oh_profile_read(file, a->max_bytes, &err);
+
+	if (p == NULL)
+		(void)fprintf(stderr, "otheap: %s: %s\n", strcmp(file, "-") == 0 ? "(stdin)" : file,
+		    err.text);
+	return p;
+}
+
+int
+oh_args_type(const struct oh_args *a, const char *file, const struct oh_profile *p)
+{
+	int type = oh_profile_find_type(p, a->sample_type);
+
+	if (type >= 0 || a->sample_type == NULL)
+		return type;
+	(void)fprintf(stderr, "otheap: %s: no sample type '%s' in this profile, which has", file,
+	    a->sample_type);
+	for (size_t i = 0; i < p->type_count; i++) {
+		(void)fputs(i == 0 ? " " : ", ", stderr);
+		oh_print_clean(stderr, oh_profile_string(p, p->types[i].type));
+	}
+	(void)fputs(p->type_count == 0 ? " none\n" : "\n", stderr);
+	return -2;
+}
+
+void
+oh_args_names(const struct oh_args *a, struct oh_profile *p, int type, double *keep_with)
+{
+	if ((type >= 0 || type == OH_ARGS_EVERY) && !a->no_symbols) {
+		uint8_t *wanted = type >= 0 ? oh_symbols_wanted(p, (unsigned)type) : NULL;
+
+		oh_symbols_resolve(p, wanted);
+		free(wanted);
+	}
+	oh_symbols_demangle(p);
+	oh_filter_samples(p, a->focus, a->ignore, keep_with);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * args.h - the options that several subcommands share, and what they mean.
+ */
+#ifndef OH_TOOLS_ARGS_H
+#define OH_TOOLS_ARGS_H
+
+#include <getopt.h>
+
+#include "core/base.h"
+#include "tools/aggregate.h"
+#include "tools/print.h"
+#include "tools/profile.h"
+
+struct oh_args {
+	const char *cmd;         /* name of the subcommand */
+	const char *sample_type; /* NULL: the profile's default */
+	const char *focus, *ignore;
+	const char *output; /* NULL: not given */
+	uint64_t count;     /* rows; 0 = all */
+	bool count_given;
+	uint64_t max_bytes;
+	enum oh_view view;
+	enum oh_byte_unit unit;
+	bool by_cum, no_symbols, force;
+	uint64_t min_percent; /* of --min */
+	bool help;            /* asked for: print it and no more */
+};
+
+/* val of the long options without a letter. */
+enum {
+	OH_OPT_STACKS = 256,
+	OH_OPT_NO_SYMBOLS,
+	OH_OPT_MAX_SIZE,
+	OH_OPT_FOCUS,
+	OH_OPT_IGNORE,
+	OH_OPT_FORCE,
+	OH_OPT_MIN,
+};
+
+/* For a table of long options: those of every subcommand that reads a profile. */
+#define OH_ARGS_COMMON \
+	{ "sample-type", required_argument, NULL, 's' }, \
+	    { "no-symbols", no_argument, NULL, OH_OPT_NO_SYMBOLS }, \
+	    { "max-size", required_argument, NULL, OH_OPT_MAX_SIZE }, \
+	    { "focus", required_argument, NULL, OH_OPT_FOCUS }, \
+	    { "ignore", required_argument, NULL, OH_OPT_IGNORE }, \
+	    { "help", no_argument, NULL, 'h' }, \
+	{ \
+		NULL, 0, NULL, 0 \
+	}
+
+#define OH_ARGS_EVERY (-3) /* every sample type */
+
+void oh_args_init(struct oh_args *a, const char *cmd);
+
+/*
+ * Parse options; the other arguments are argv[optind ..] afterwards.  False if
+ * the usage is wrong, which was said on stderr in one line.
+ */
+bool oh_args_parse(
+    struct oh_args *a, int argc, char **argv, const char *letters, const struct option *options);
+
+/* Are there `least` to `most` arguments left?  Otherwise says so and returns false. */
+bool oh_args_files(const struct oh_args *a, int argc, int least, int most);
+
+/* Read a profile; NULL after one line on stderr. */
+struct oh_profile *oh_args_read(const struct oh_args *a, const char *file);
+
+/*
+ * The index of the sample type asked for; -1 if the profile has no types and
+ * none was asked for; -2 after one line on stderr.
+ */
+int oh_args_type(const struct oh_args *a, const char *file, const struct oh_profile *p);
+
+/*
+ * Give the frames of samples with a value of `type` (OH_ARGS_EVERY: of all) their names, then leave
+ * only the samples that --focus and --ignore say.  keep_with is an array that
+ * runs beside the samples, or NULL.
+ */
+void oh_args_names(const struct oh_args *a, struct oh_profile *p, int type, double *keep_with);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_dump.c - otheap dump: ask a running program for a profile, and wait for it.
+ *
+ * The request is the signal that the library listens to; the answer is a new
+ * file.  Everything that would make the signal do harm is looked at before.
+ */
+#include "tools/cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/mem.h"
+#include "tools/process.h"
+#include "tools/settings.h"
+#include "tools/written.h"
+
+#define TIMEOUT_MAX_S 86400
+#define LOOK_EVERY_MS 20
+
+static const char help[] =
+    "usage: otheap dump [OPTION...] PID\n"
+    "\n"
+    "Asks a running program that has the library in it for a profile, waits until it is\n"
+    "written and prints its path.\n"
+    "\n"
+    "      --dir FOLDER       where to look for the profile, if the program changed its folder\n"
+    "                         after the start (default: where the library writes)\n"
+    "      --timeout SECONDS  how long to wait (default 10)\n"
+    "  -h, --help             this text\n"
+    "\n"
+    "The request is the signal of OTHEAP_SIGNAL in the program's environment, SIGUSR2 if\n"
+    "there is none.  It is not sent to a program without the library, or without a handler\n"
+    "for it.\n"
+    "\n"
+    "exit status: 0 written, 2 wrong usage, or no profile: the reason is on stderr\n";
+
+enum {
+	OPT_DIR = 256,
+	OPT_TIMEOUT,
+};
+
+static const struct option long_options[] = {
+	{ "dir", required_argument, NULL, OPT_DIR },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct options {
+	const char *dir;
+	unsigned timeout_s;
+	pid_t pid;
+	bool help;
+};
+
+static bool
+parse_timeout(const char *s, unsigned *ret)
+{
+	unsigned long v;
+
+	if (*s == '\0' || strspn(s, "0123456789") != strlen(s) || strlen(s) > 6)
+		return false;
+	v = strtoul(s, NULL, 10);
+	if (v < 1 || v > TIMEOUT_MAX_S)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+static bool
+parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+		switch (c) {
+		case OPT_DIR:
+			o->dir = optarg;
+			break;
+		case OPT_TIMEOUT:
+			if (parse_timeout(optarg, &o->timeout_s))
+				break;
+			(void)fprintf(stderr,
+			    "otheap: dump: --timeout '%s': expected seconds, 1 to 86400\n", optarg);
+			return false;
+		case 'h':
+			o->help = true;
+			return true;
+		default:
+			(void)fprintf(stderr,
+			    c == ':' ? "otheap: dump: option '%s' needs a value\n"
+				     : "otheap: dump: unknown option '%s'; otheap dump --help "
+				       "lists them\n",
+			    argv[optind - 1]);
+			return false;
+		}
+	}
+	if (optind + 1 != argc) {
+		(void)fprintf(stderr, "otheap: dump: %s; otheap dump --help tells more\n",
+		    optind == argc ? "no PID given" : "more than one PID given");
+		return false;
+	}
+	if (!oh_process_parse(argv[optind], &o->pid)) {
+		(void)fprintf(stderr, "otheap: dump: '%s': expected a process ID\n", argv[optind]);
+		return false;
+	}
+	return true;
+}
+
+/* ---- the answer ------------------------------------------------------------------- */
+
+/* All profiles of the process where they may be. */
+static void
+look(const struct options *o, const struct oh_process *p, struct oh_written_list *list)
+{
+	const char *pattern = oh_setting_value(p->envp, "OTHEAP_FILE");
+	char folder[PATH_MAX];
+
+	if (o->dir != NULL)
+		oh_written_scan(list, o->dir, pattern, p->inner_pid, true, NULL);
+	for (size_t i = 0; o->dir == NULL && oh_process_folder(p, i, folder); i++)
+		oh_written_scan(list, folder, pattern, p->inner_pid, true, NULL);
+}
+
+/* Print the newest of those that were not there before.  False: there is none. */
+static bool
+print_new(const struct options *o, const struct oh_process *p, const struct oh_written_list *before)
+{
+	struct oh_written_list now = { 0 };
+	const struct oh_written *newest;
+	size_t kept = 0;
+
+	look(o, p, &now);
+	for (size_t i = 0; i < now.count; i++) {
+		if (oh_written_has(before, &now.items[i]))
+			free(now.items[i].path);
+		else
+			now.items[kept++] = now.items[i];
+	}
+	now.count = kept;
+	newest = oh_written_newest(&now);
+	if (newest != NULL)
+		(void)puts(newest->path);
+	oh_written_free(&now);
+	return kept > 0;
+}
+
+static void
+say_where(const struct options *o, const struct oh_process *p, char *to, size_t room)
+{
+	char folder[PATH_MAX];
+	size_t len = 0;
+
+	if (o->dir != NULL) {
+		(void)snprintf(to, room, "%s", o->dir);
+		return;
+	}
+	to[0] = '\0';
+	for (size_t i = 0; oh_process_folder(p, i, folder) && len < room; i++)
+		len += (size_t)snprintf(to + len, room - len, "%s%s", i > 0 ? ", " : "", folder);
+}
+
+static bool
+no_answer(const struct options *o, const struct oh_process *p, bool lives, struct oh_error *err)
+{
+	char where[sizeof(err->text)];
+
+	if (!lives)
+		return oh_error_set(err, "it ended before a profile was written");
+	if (p->seccomp != 0)
+		return oh_error_set(err,
+		    "no profile within %u s; it has a seccomp filter, and the library writes none "
+		    "after a program confined itself",
+		    o->timeout_s);
+	say_where(o, p, where, sizeof(where) / 2);
+	return oh_error_set(err, "no profile within %u s in %s; name another folder with --dir",
+	    o->timeout_s, where);
+}
+
+static bool
+ask(const struct options *o, const struct oh_process *p, int signal, struct oh_error *err)
+{
+	struct timespec pause = { 0, LOOK_EVERY_MS * 1000000L }, start, now;
+	struct oh_written_list before = { 0 };
+	bool found = false, lives = true;
+	int error;
+
+	look(o, p, &before);
+	(void)clock_gettime(CLOCK_MONOTONIC, &start);
+	error = oh_process_signal(p, signal);
+	if (error != 0) {
+		oh_written_free(&before);
+		return oh_error_set(err, "the signal was not sent: %s", strerror(error));
+	}
+	do {
+		(void)nanosleep(&pause, NULL);
+		/* In this order: what it wrote as the last thing counts. */
+		lives = oh_process_lives(p);
+		found = print_new(o, p, &before);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!found && lives &&
+		 (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 <
+		     (long)o->timeout_s * 1000);
+	oh_written_free(&before);
+	return found || no_answer(o, p, lives, err);
+}
+
+static int
+dump(int argc, char **argv)
+{
+	struct options o = { .timeout_s = 10 };
+	struct oh_error err = { "" };
+	struct oh_process p;
+	int signal = 0;
+	bool good;
+
+	if (!parse(argc, argv, &o))
+		return OH_EXIT_BAD;
+	if (o.help) {
+		(void)fputs(help, stdout);
+		return OH_EXIT_OK;
+	}
+	good = oh_process_open(o.pid, &p, &err) && oh_process_is_ours(&p, &err) &&
+	       oh_process_has_library(&p, &err) && oh_process_listens(&p, &signal, &err) &&
+	       ask(&o, &p, signal, &err);
+	if (!good)
+		(void)fprintf(stderr, "otheap: dump: pid %d: %s\n", (int)o.pid, err.text);
+	oh_process_close(&p);
+	return good ? OH_EXIT_OK : OH_EXIT_BAD;
+}
+
+const struct oh_command oh_cmd_dump = {
+	.name = "dump",
+	.run = dump,
+	.summary = "ask a running program for a profile and wait for it",
+	.help = help,
+};

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_flame.c - otheap flame: draw the call tree, or how it changed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/args.h"
+#include "tools/cmd.h"
+#include "tools/compare.h"
+#include "tools/flame.h"
+#include "tools/mem.h"
+#include "tools/merge.h"
+#include "tools/tree.h"
+
+#define TYPES_MAX 8 /* in one page */
+
+static const char help[] =
+    "usage: otheap flame [OPTION...] FILE [BASE] -o OUT.html|OUT.svg\n"
+    "\n"
+    "Draws a flame graph: a frame is as wide as what it and all it calls hold.  With BASE,\n"
+    "an earlier profile, frames that grew are red and those that shrank are blue.\n"
+    "\n"
+    "  -o, --output OUT        .html: one page that needs no network, with zoom, search,\n"
+    "                          callers and every sample type; .svg: a picture\n"
+    "  -s, --sample-type TYPE  what to draw, or to show first (default: as otheap top)\n"
+    "      --focus REGEX       only stacks with a function or file that matches\n"
+    "      --ignore REGEX      no stacks with a function or file that matches\n"
+    "      --force             compare also different programs and sampling intervals\n"
+    "      --no-symbols        do not look for names in the programs\n"
+    "      --max-size SIZE     refuse a file with more than this when unpacked (default 1g)\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "In the page a click zooms, Escape goes back, / searches, arrows move, Enter zooms.\n"
+    "\n"
+    "exit status: 0 fine, 2 wrong usage, bad file or an output that cannot be written\n";
+
+static const struct option options[] = {
+	{ "output", required_argument, NULL, 'o' },
+	{ "force", no_argument, NULL, OH_OPT_FORCE },
+	OH_ARGS_COMMON,
+};
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n > k && strcmp(s + n - k, end) == 0;
+}
+
+static bool
+write_out(const struct oh_args *a, const struct oh_flame *f)
+{
+	FILE *to = fopen(a->output, "w");
+	bool good = to != NULL;
+
+	if (good) {
+		if (ends_with(a->output, ".svg"))
+			oh_flame_svg(to, f);
+		else
+			oh_flame_html(to, f);
+		good = !ferror(to);
+		good = fclose(to) == 0 && good;
+	}
+	if (!good)
+		(void)fprintf(stderr, "otheap: %s: %s\n", a->output, strerror(errno));
+	return good;
+}
+
+static bool
+draw(const struct oh_args *a, struct oh_profile *p, const unsigned *types, size_t count,
+    struct oh_flame *f)
+{
+	const char *program = oh_profile_comment(p, "program: ");
+	const char *pid = oh_profile_comment(p, "pid: ");
+	struct oh_tree tree;
+	char title[512];
+	bool good;
+
+	oh_tree_build(&tree, p, types, count);
+	(void)snprintf(title, sizeof(title), "%s%s%s: %s%s", program ? program : "heap profile",
+	    pid ? ", pid " : "", pid ? pid : "", f->diff ? "growth of " : "",
+	    oh_profile_string(p, p->types[types[f->start]].type));
+	f->p = p;
+	f->t = &tree;
+	f->types = types;
+	f->title = title;
+	good = write_out(a, f);
+	oh_tree_free(&tree);
+	return good;
+}
+
+static bool
+flame_one(const struct oh_args *a, const char *file)
+{
+	struct oh_profile *p = oh_args_read(a, file);
+	unsigned types[TYPES_MAX];
+	struct oh_flame f = { .about = file };
+	size_t count = 0;
+	int type = p ? oh_args_type(a, file, p) : -2;
+	bool good = false;
+
+	if (type == -1)
+		(void)fprintf(stderr, "otheap: %s: no sample types, nothing to draw\n", file);
+	if (type >= 0) {
+		/* The one asked for, and as many others as fit. */
+		for (size_t k = 0; k < p->type_count; k++)
+			if ((size_t)type == k || count + ((size_t)type > k) < TYPES_MAX) {
+				if ((size_t)type == k)
+					f.start = count;
+				types[count++] = (unsigned)k;
+			}
+		oh_args_names(a, p, OH_ARGS_EVERY, NULL);
+		good = draw(a, p, types, count, &f);
+	}
+	oh_profile_free(p);
+	return good;
+}
+
+static bool
+flame_two(const struct oh_args *a, const char *file, const char *base)
+{
+	static const unsigned types[] = { 2, 1 }; /* of the merged profile, see merge.h */
+	struct oh_flame f = { .diff = true };
+	struct oh_compared c;
+	struct oh_merge m;
+	char *names[] = { (char *)(uintptr_t)base, (char *)(uintptr_t)file }, about[1024];
+	bool good = oh_compare_read(&c, a, names, 2);
+
+	if (good) {
+		oh_merge(&m, c.files, c.types, 2);
+		oh_args_names(a, m.p, OH_ARGS_EVERY, NULL);
+		(void)snprintf(about, sizeof(about), "%s, compared with %s", file, base);
+		f.about = about;
+		good = draw(a, m.p, types, OH_ARRAY_LEN(types), &f);
+		oh_merge_free(&m);
+	}
+	oh_compare_free(&c);
+	return good;
+}
+
+static int
+flame(int argc, char **argv)
+{
+	struct oh_args a;
+	bool good;
+
+	oh_args_init(&a, "flame");
+	if (!oh_args_parse(&a, argc, argv, ":s:o:h", options))
+		return OH_EXIT_BAD;
+	if (a.help) {
+		(void)fputs(help, stdout);
+		return OH_EXIT_OK;
+	}
+	if (!oh_args_files(&a, argc, 1, 2))
+		return OH_EXIT_BAD;
+	if (a.output == NULL || !(ends_with(a.output, ".html") || ends_with(a.output, ".svg"))) {
+		(void)fputs("otheap: flame: --output OUT.html or OUT.svg is needed\n", stderr);
+		return OH_EXIT_BAD;
+	}
+	good = argc - optind == 1 ? flame_one(&a, argv[optind])
+				  : flame_two(&a, argv[optind], argv[optind + 1]);
+	return good ? OH_EXIT_OK : OH_EXIT_BAD;
+}
+
+const struct oh_command oh_cmd_flame = {
+	.name = "flame",
+	.run = flame,
+	.summary = "draw a flame graph of a profile, or of what changed, as HTML or SVG",
+	.help = help,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compare.h - read profiles to compare, and say why they cannot be.
+ */
+#ifndef OH_TOOLS_COMPARE_H
+#define OH_TOOLS_COMPARE_H
+
+#include <stddef.h>
+
+#include "core/base.h"
+#include "tools/args.h"
+#include "tools/profile.h"
+
+#define OH_COMPARE_FILES_MAX 64
+
+struct oh_compared {
+	char **names;
+	size_t count;
+	struct oh_profile *files[OH_COMPARE_FILES_MAX];
+	int types[OH_COMPARE_FILES_MAX]; /* of each file, the same name in all */
+};
+
+/*
+ * Read files of one program, sampled at one interval, with one sample type;
+ * with --force the program and the interval may differ.  False after one line
+ * on stderr.  Call oh_compare_free in any case.
+ */
+bool oh_compare_read(struct oh_compared *ret, const struct oh_args *a, char **names, size_t count);
+void oh_compare_free(struct oh_compared *d);
+
+/* The name of a file for people. */
+const char *oh_file_name(const char *name);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flame.h - a call tree as a picture in one file.
+ */
+#ifndef OH_TOOLS_FLAME_H
+#define OH_TOOLS_FLAME_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/base.h"
+#include "tools/profile.h"
+#include "tools/tree.h"
+
+struct oh_flame {
+	const struct oh_profile *p;
+	const struct oh_tree *t;
+	const unsigned *types; /* of the profile, for each type of the tree */
+	bool diff;             /* type 0 is the file, type 1 the base */
+	size_t start;          /* the type to show first, or the only one */
+	const char *title, *about;
+};
+
+/*
+ * The page holds no more than about this: frames that are the smallest part of
+ * their type are put together as "(small frames)" until it fits.
+ */
+#define OH_FLAME_MAX_BYTES (8u << 20)
+
+/* Write the page (every type; zoom, search, callers) or the picture (one type). */
+void oh_flame_html(FILE *to, const struct oh_flame *f);
+void oh_flame_svg(FILE *to, const struct oh_flame *f);
+
+#endif

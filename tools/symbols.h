@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * symbols.h - give the addresses of a profile names, files and lines.
+ */
+#ifndef OH_TOOLS_SYMBOLS_H
+#define OH_TOOLS_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "tools/profile.h"
+
+/*
+ * Give each location without lines the functions and lines its mapping's file
+ * has for it: from DWARF with inlined calls, else from the symbol table, else
+ * none (oh_location_name() then names it by module and offset).
+ *
+ *   wanted  [location]: nonzero for those that matter; NULL = all
+ *
+ * Locations that have lines stay as they are.  Each mapping whose file cannot
+ * be used is told on stderr, once; nothing fails.
+ */
+void oh_symbols_resolve(struct oh_profile *p, const uint8_t *wanted);
+
+/* Demangle functions that the writer left mangled, as pprof does. */
+void oh_symbols_demangle(struct oh_profile *p);
+
+/* Mark the locations of samples whose value of `type` is not 0.  Returns what free() takes. */
+uint8_t *oh_symbols_wanted(const struct oh_profile *p, unsigned type);
+
+/*
+ * "libfoo.so+0x1234", the offset being that in the file; "0x7f..." where no
+ * mapping is known.  Writes at most `room` bytes.
+ */
+void oh_location_name(
+    char *buf, size_t room, const struct oh_profile *p, uint32_t mapping_plus1, uint64_t address);
+
+#endif
