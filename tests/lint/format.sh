@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# format.sh - the formatter's output is the style.
+
+cd "$(dirname "$0")/../.." || exit 1
+for tool in clang-format-14 clang-format; do
+	case $($tool --version 2>/dev/null) in
+	*'version 14.'*) break ;;
+	esac
+	tool=''
+done
+[ -n "$tool" ] || {
+	echo 'skip format: no clang-format 14'
+	exit 0
+}
+bad=$(git ls-files '*.c' '*.h' | while read -r f; do
+	$tool --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f"
+done)
+if [ -z "$bad" ]; then
+	echo 'ok format: every C file is as clang-format 14 writes it'
+else
+	echo "not ok format: clang-format -i $(echo "$bad" | tr '\n' ' ')"
+	exit 1
+fi

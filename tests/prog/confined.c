@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * confined.c - a program that takes rights from itself and then allocates:
+ * `confined HOW [PROGRAM ARGUMENT...]`.
+ *
+ *	deny	some system calls fail with EPERM
+ *	kill	all but the few that it uses end it
+ *	strict	SECCOMP_MODE_STRICT
+ *
+ * With a program to run, it takes the rights and runs that one (deny only).
+ * Filter by seccomp(2): linux/seccomp.h, linux/filter.h.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "prog.h"
+
+#define JUMP_IF(number, action) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, (action))
+#define LOAD_NUMBER BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+#define EPERMITTED (SECCOMP_RET_ERRNO | EPERM)
+
+static struct sock_filter deny[] = {
+	LOAD_NUMBER,
+	JUMP_IF(SYS_process_vm_readv, EPERMITTED),
+	JUMP_IF(SYS_clone, EPERMITTED),
+	JUMP_IF(SYS_clone3, EPERMITTED),
+	JUMP_IF(SYS_unshare, EPERMITTED),
+	JUMP_IF(SYS_getrandom, EPERMITTED),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter kill_others[] = {
+	LOAD_NUMBER,
+	JUMP_IF(SYS_read, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_write, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_brk, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_mmap, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_munmap, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_mremap, SECCOMP_RET_ALLOW),
+	JUMP_IF(SYS_exit_group, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+
+static void
+install(struct sock_filter *filter, size_t bytes)
+{
+	struct sock_fprog p = { .len = (unsigned short)(bytes / sizeof(*filter)),
+		.filter = filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) != 0)
+		_exit(77);
+}
+
+static void *kept[1000];
+
+SITE static void
+site_confined(int depth)
+{
+	char room[4096];
+
+	/* Deeper than the stack was looked at before. */
+	hide(room);
+	if (depth > 0)
+		site_confined(depth - 1);
+	for (int i = 0; i < 20; i++)
+		kept[depth * 20 + i] = malloc(64 + (size_t)i);
+	hide(room);
+}
+
+SITE static void
+site_before(void)
+{
+	/* Enough in the heap that SECCOMP_MODE_STRICT needs no more of it. */
+	void *p[100];
+
+	for (int i = 0; i < 100; i++)
+		p[i] = malloc(64);
+	for (int i = 0; i < 100; i++)
+		free(p[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+
+	site_before();
+	if (strcmp(how, "deny") == 0)
+		install(deny, sizeof(deny));
+	else if (strcmp(how, "kill") == 0)
+		install(kill_others, sizeof(kill_others));
+	else if (strcmp(how, "strict") == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
+		_exit(77);
+	if (argc > 2) {
+		execvp(argv[2], argv + 2);
+		return 127;
+	}
+	if (strcmp(how, "strict") == 0) {
+		for (int i = 0; i < 50; i++)
+			kept[i] = malloc(64);
+		say("done");
+		syscall(SYS_exit, 0);
+	}
+	site_confined(40);
+	for (int i = 0; i < 820; i++)
+		free(kept[i]);
+	say("done");
+	return bad_count != 0 ? 98 : 0;
+}
