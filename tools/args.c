@@ -133,6 +133,19 @@ oh_args_files(const struct oh_args *a, int argc, int least, int most)
 	return false;
 }
 
+int
+oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
+    const struct option *options, int least, int most)
+{
+	if (!oh_args_parse(a, argc, argv, letters, options))
+		return OH_EXIT_BAD;
+	if (a->help) {
+		(void)fputs(help, stdout);
+		return OH_EXIT_OK;
+	}
+	return oh_args_files(a, argc, least, most) ? OH_ARGS_GO : OH_EXIT_BAD;
+}
+
 struct oh_profile *
 oh_args_read(const struct oh_args *a, const char *file)
 {

@@ -38,7 +38,17 @@ enum {
 	OH_OPT_MIN,
 };
 
-/* For a table of long options: those of every subcommand that reads a profile. */
+/* For a table of long options: those of every subcommand that prints a table of rows. */
+#define OH_ARGS_TABLE \
+	{ "count", required_argument, NULL, 'n' }, { "cum", no_argument, NULL, 'c' }, \
+	    { "lines", no_argument, NULL, 'l' }, \
+	    { "stacks", no_argument, NULL, OH_OPT_STACKS }, \
+	    { "sites", no_argument, NULL, OH_OPT_STACKS }, \
+	{ \
+		"unit", required_argument, NULL, 'u' \
+	}
+
+/* The same for every subcommand that reads a profile, and the end of the table. */
 #define OH_ARGS_COMMON \
 	{ "sample-type", required_argument, NULL, 's' }, \
 	    { "no-symbols", no_argument, NULL, OH_OPT_NO_SYMBOLS }, \
@@ -60,6 +70,15 @@ void oh_args_init(struct oh_args *a, const char *cmd);
  */
 bool oh_args_parse(
     struct oh_args *a, int argc, char **argv, const char *letters, const struct option *options);
+
+/*
+ * The first steps of such a subcommand, after oh_args_init(): options, --help,
+ * and are there `least` to `most` arguments left?  Returns the exit code if
+ * that was all or it went wrong, OH_ARGS_GO if there is work to do.
+ */
+#define OH_ARGS_GO (-1)
+int oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
+    const struct option *options, int least, int most);
 
 /* Are there `least` to `most` arguments left?  Otherwise says so and returns false. */
 bool oh_args_files(const struct oh_args *a, int argc, int least, int most);

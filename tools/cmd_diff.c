@@ -49,13 +49,8 @@ static const char help[] =
     "cannot be compared without --force\n";
 
 static const struct option options[] = {
-	{ "count", required_argument, NULL, 'n' },
-	{ "cum", no_argument, NULL, 'c' },
-	{ "lines", no_argument, NULL, 'l' },
-	{ "stacks", no_argument, NULL, OH_OPT_STACKS },
-	{ "sites", no_argument, NULL, OH_OPT_STACKS },
+	OH_ARGS_TABLE,
 	{ "force", no_argument, NULL, OH_OPT_FORCE },
-	{ "unit", required_argument, NULL, 'u' },
 	OH_ARGS_COMMON,
 };
 
@@ -308,16 +303,12 @@ diff(int argc, char **argv)
 	struct oh_args a;
 	struct diff d = { .a = &a };
 	bool good;
+	int rc;
 
 	oh_args_init(&a, "diff");
-	if (!oh_args_parse(&a, argc, argv, ":s:n:clu:h", options))
-		return OH_EXIT_BAD;
-	if (a.help) {
-		(void)fputs(help, stdout);
-		return OH_EXIT_OK;
-	}
-	if (!oh_args_files(&a, argc, 2, FILES_MAX))
-		return OH_EXIT_BAD;
+	rc = oh_args_start(&a, help, argc, argv, ":s:n:clu:h", options, 2, FILES_MAX);
+	if (rc != OH_ARGS_GO)
+		return rc;
 	good = oh_compare_read(&d.c, &a, argv + optind, (size_t)(argc - optind));
 	if (good) {
 		compare(&d);

@@ -147,16 +147,12 @@ flame(int argc, char **argv)
 {
 	struct oh_args a;
 	bool good;
+	int rc;
 
 	oh_args_init(&a, "flame");
-	if (!oh_args_parse(&a, argc, argv, ":s:o:h", options))
-		return OH_EXIT_BAD;
-	if (a.help) {
-		(void)fputs(help, stdout);
-		return OH_EXIT_OK;
-	}
-	if (!oh_args_files(&a, argc, 1, 2))
-		return OH_EXIT_BAD;
+	rc = oh_args_start(&a, help, argc, argv, ":s:o:h", options, 1, 2);
+	if (rc != OH_ARGS_GO)
+		return rc;
 	if (a.output == NULL || !(ends_with(a.output, ".html") || ends_with(a.output, ".svg"))) {
 		(void)fputs("otheap: flame: --output OUT.html or OUT.svg is needed\n", stderr);
 		return OH_EXIT_BAD;

@@ -43,13 +43,8 @@ static const char help[] =
     "exit status: 0 fine (also for a profile without samples), 2 wrong usage or bad file\n";
 
 static const struct option options[] = {
-	{ "count", required_argument, NULL, 'n' },
-	{ "cum", no_argument, NULL, 'c' },
-	{ "lines", no_argument, NULL, 'l' },
-	{ "stacks", no_argument, NULL, OH_OPT_STACKS },
-	{ "sites", no_argument, NULL, OH_OPT_STACKS },
+	OH_ARGS_TABLE,
 	{ "output", required_argument, NULL, 'o' },
-	{ "unit", required_argument, NULL, 'u' },
 	OH_ARGS_COMMON,
 };
 
@@ -115,17 +110,13 @@ top(int argc, char **argv)
 	struct oh_args a;
 	struct oh_profile *p;
 	bool good;
+	int rc;
 
 	oh_args_init(&a, "top");
-	if (!oh_args_parse(&a, argc, argv, ":s:n:clo:u:h", options))
-		return OH_EXIT_BAD;
-	if (a.help) {
-		(void)fputs(help, stdout);
-		return OH_EXIT_OK;
-	}
+	rc = oh_args_start(&a, help, argc, argv, ":s:n:clo:u:h", options, 1, 1);
+	if (rc != OH_ARGS_GO)
+		return rc;
 	if (a.output != NULL && (format = find_format(a.output)) == NULL)
-		return OH_EXIT_BAD;
-	if (!oh_args_files(&a, argc, 1, 1))
 		return OH_EXIT_BAD;
 	if (format->print != oh_top_print_text && !a.count_given)
 		a.count = 0;

@@ -350,17 +350,13 @@ run(const char *name, const char *help, bool peek, int argc, char **argv)
 {
 	struct oh_args a;
 	struct view v = { .a = &a };
+	int rc;
 
 	oh_args_init(&a, name);
 	a.min_percent = 1;
-	if (!oh_args_parse(&a, argc, argv, ":s:u:h", options))
-		return OH_EXIT_BAD;
-	if (a.help) {
-		(void)fputs(help, stdout);
-		return OH_EXIT_OK;
-	}
-	if (!oh_args_files(&a, argc, peek ? 2 : 1, peek ? 2 : 1))
-		return OH_EXIT_BAD;
+	rc = oh_args_start(&a, help, argc, argv, ":s:u:h", options, peek ? 2 : 1, peek ? 2 : 1);
+	if (rc != OH_ARGS_GO)
+		return rc;
 	if (peek) {
 		v.expression = argv[optind++];
 		if (!oh_filter_check(name, "REGEX", v.expression))

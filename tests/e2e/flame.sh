@@ -7,25 +7,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
-mk=$prog/mkprofile
-export LC_ALL=C TZ=UTC
-unset DEBUGINFOD_URLS
-
-# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line on stderr with TEXT.
-refused() {
-	name=$1 text=$2
-	shift 2
-	fresh
-	"$otheap" flame "$@" >"$out" 2>"$err" </dev/null
-	rc=$?
-	if [ $rc = 2 ] && [ ! -s "$out" ] && [ "$(wc -l <"$err")" = 1 ] &&
-	    grep -q '^otheap: ' "$err" && grep -qF -e "$text" "$err"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$err")', stdout $(wc -c <"$out") bytes"
-	fi
-}
+reads flame
 
 hostile=$(printf '</script><img src=x>"&\047\\z\n\001\377 \342\200\250')
 "$mk" --samples 500 --locations 60 --name "$hostile" "$work/a.pb" || exit 1

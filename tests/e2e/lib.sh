@@ -224,6 +224,49 @@ silent() {
 	if [ -s "$err" ]; then not_ok "$1: stderr" "$(head -c 300 "$err")"; fi
 }
 
+# reads [SUBCOMMAND] - the script is about otheap's reading of profiles: sets $otheap,
+# $mk that makes them, and what the output depends on.  try, refused and prints put
+# the subcommand before their arguments.
+reads() {
+	otheap=$B/otheap
+	mk=$prog/mkprofile
+	subcommand=${1-}
+	export LC_ALL=C TZ=UTC
+	unset DEBUGINFOD_URLS
+}
+
+# try ARGUMENT... - run otheap: $rc, $out, $err.
+try() {
+	fresh
+	timeout -s KILL "${limit_s:-60}" "$otheap" ${subcommand:+"$subcommand"} "$@" >"$out" 2>"$err" </dev/null
+	rc=$?
+}
+
+# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line on stderr with TEXT in it.
+refused() {
+	name_=$1 text_=$2
+	shift 2
+	try "$@"
+	if [ $rc = 2 ] && [ ! -s "$out" ] && [ "$(wc -l <"$err")" = 1 ] &&
+	    grep -q '^otheap: ' "$err" && grep -qF -e "$text_" "$err"; then
+		ok "$name_"
+	else
+		not_ok "$name_" "exit $rc, stderr '$(cat "$err")', stdout $(wc -c <"$out") bytes"
+	fi
+}
+
+# prints NAME TEXT ARGUMENT... - exit 0, nothing on stderr, TEXT on stdout.
+prints() {
+	name_=$1 text_=$2
+	shift 2
+	try "$@"
+	if [ $rc = 0 ] && [ ! -s "$err" ] && grep -qF -e "$text_" "$out"; then
+		ok "$name_"
+	else
+		not_ok "$name_" "exit $rc, stderr '$(cat "$err")', stdout '$(head -c 600 "$out")'"
+	fi
+}
+
 # find_library NAME - path of libNAME, as the loader would find it.
 find_library() {
 	for d in /lib/*-linux-gnu /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do

@@ -7,42 +7,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
-mk=$prog/mkprofile
-export LC_ALL=C TZ=UTC
-unset DEBUGINFOD_URLS
-
-# try ARGUMENT... - run otheap: $rc, $out, $err.
-try() {
-	fresh
-	"$otheap" "$@" >"$out" 2>"$err" </dev/null
-	rc=$?
-}
-
-# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line on stderr with TEXT in it.
-refused() {
-	name=$1 text=$2
-	shift 2
-	try "$@"
-	if [ $rc = 2 ] && [ ! -s "$out" ] && [ "$(wc -l <"$err")" = 1 ] &&
-	    grep -q '^otheap: ' "$err" && grep -qF -e "$text" "$err"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$err")', stdout $(wc -c <"$out") bytes"
-	fi
-}
-
-# prints NAME TEXT ARGUMENT... - exit 0, nothing on stderr, TEXT on stdout.
-prints() {
-	name=$1 text=$2
-	shift 2
-	try "$@"
-	if [ $rc = 0 ] && [ ! -s "$err" ] && grep -qF -e "$text" "$out"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$err")', stdout '$(head -c 600 "$out")'"
-	fi
-}
+reads
 
 # row FUNCTION - the line of $out for it.
 row() {
