@@ -3,7 +3,7 @@
  * arena.c - the one capped piece of memory that holds every table.
  *
  * Shape	[ handed out | usable | reserved, PROT_NONE ............ cap ]
- *	             used    committed
+ *	             used    committed, both in oh_root, where readers outside see them
  *
  * Invariants
  *	I1  used <= cap; bytes below used belong to exactly one caller.
@@ -24,16 +24,13 @@
 
 #include "core/atomic.h"
 #include "core/base.h"
+#include "core/layout.h"
 #include "core/sys.h"
 
 #define COMMIT_BYTES ((size_t)256 * 1024)
 #define MIN_CAP_BYTES ((size_t)1024 * 1024)
 
 char *oh_arena_base;
-
-static size_t cap;
-static size_t used;      /* relaxed, see above */
-static size_t committed; /* relaxed, see above */
 
 int
 oh_arena_init(size_t cap_bytes)
@@ -51,9 +48,10 @@ oh_arena_init(size_t cap_bytes)
 		if (oh_sys_failed(p))
 			continue;
 		oh_arena_base = (char *)p;
-		cap = want;
-		oh_store_relaxed(&used, OH_ARENA_UNIT); /* id 0 means "none" */
-		oh_store_relaxed(&committed, 0);
+		oh_root.arena_base = (uintptr_t)p;
+		oh_root.arena_cap = want;
+		oh_store_relaxed(&oh_root.arena_used, OH_ARENA_UNIT); /* id 0 means "none" */
+		oh_store_relaxed(&oh_root.arena_committed, 0);
 		return 0;
 	}
 	return -ENOMEM;
@@ -62,14 +60,14 @@ oh_arena_init(size_t cap_bytes)
 static bool
 commit(size_t end)
 {
-	size_t have = oh_load_relaxed(&committed);
+	uint64_t have = oh_load_relaxed(&oh_root.arena_committed);
 
 	if (OH_LIKELY(end <= have))
 		return true;
 	size_t to = (end + COMMIT_BYTES - 1) / COMMIT_BYTES * COMMIT_BYTES;
 	if (oh_sys_failed(oh_sys_protect(oh_arena_base + have, to - have, PROT_READ | PROT_WRITE)))
 		return false;
-	while (have < to && !oh_cas_relaxed(&committed, &have, to))
+	while (have < to && !oh_cas_relaxed(&oh_root.arena_committed, &have, to))
 		;
 	return true;
 }
@@ -77,9 +75,9 @@ commit(size_t end)
 uint32_t
 oh_arena_alloc(size_t bytes, size_t align)
 {
-	size_t at, start, end;
+	uint64_t at, start, end, cap = oh_root.arena_cap;
 
-	at = oh_load_relaxed(&used);
+	at = oh_load_relaxed(&oh_root.arena_used);
 	do {
 		start = (at + align - 1) & ~(align - 1);
 		if (bytes > cap || start > cap - bytes)
@@ -87,7 +85,7 @@ oh_arena_alloc(size_t bytes, size_t align)
 		end = (start + bytes + OH_ARENA_UNIT - 1) & ~(size_t)(OH_ARENA_UNIT - 1);
 		if (end > cap)
 			return 0;
-	} while (!oh_cas_relaxed(&used, &at, end));
+	} while (!oh_cas_relaxed(&oh_root.arena_used, &at, end));
 	/* On refusal the range is lost; the next caller may have better luck. */
 	return commit(end) ? (uint32_t)(start / OH_ARENA_UNIT) : 0;
 }
@@ -95,5 +93,5 @@ oh_arena_alloc(size_t bytes, size_t align)
 size_t
 oh_arena_mapped_bytes(void)
 {
-	return oh_load_relaxed(&committed);
+	return oh_load_relaxed(&oh_root.arena_committed);
 }

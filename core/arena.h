@@ -14,8 +14,7 @@
 #include <stdint.h>
 
 #include "core/base.h"
-
-#define OH_ARENA_UNIT 16 /* bytes; also the alignment of everything in it */
+#include "core/layout.h" /* OH_ARENA_UNIT: also the alignment of everything in it */
 
 extern OH_HIDDEN char *oh_arena_base; /* set once by oh_arena_init(), before any thread samples */
 

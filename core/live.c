@@ -51,50 +51,25 @@
 #include "core/arena.h"
 #include "core/atomic.h"
 #include "core/drops.h"
+#include "core/layout.h"
 #include "core/rng.h"
 
-#define SLOTS 7u
-#define KEY_FREE 0u
-#define KEY_BUSY 1u
-#define LG_FIRST 9     /* buckets of the first level: 128 KiB, 3584 slots */
-#define LEVELS_MAX 18u /* the last is 16 GiB */
-#define FILL 5u        /* records a bucket, on average, when a level is added */
-
-struct slot {
-	uint64_t size_bytes, weight_bits;
-	uint32_t site, birth_cs;
-};
-
-struct bucket {
-	uint32_t overflow;   /* [L3] */
-	uint32_t seq;        /* [L2] */
-	uint64_t key[SLOTS]; /* [L1] */
-	struct slot slot[SLOTS];
-	uint64_t pad[3];
-};
-_Static_assert(sizeof(struct bucket) == 256, "four cache lines");
-
-struct table {
-	uint64_t count;             /* relaxed */
-	uint32_t level_count;       /* [L3] */
-	uint32_t growing;           /* 1 while a thread adds a level */
-	uint32_t level[LEVELS_MAX]; /* arena ids */
-};
+#define FILL 5u /* records a bucket, on average, when a level is added */
 
 uint8_t oh_live_filter[OH_FILTER_SIZE] __attribute__((aligned(4096)));
 
-static struct table *tab;
+static struct oh_live_table *tab;
 
 static unsigned
 lg_of(unsigned level)
 {
-	return LG_FIRST + level;
+	return OH_LIVE_LG_FIRST + level;
 }
 
 static bool
 add_level(unsigned level)
 {
-	uint32_t id = oh_arena_alloc(sizeof(struct bucket) << lg_of(level), 4096);
+	uint32_t id = oh_arena_alloc(sizeof(struct oh_live_bucket) << lg_of(level), 4096);
 
 	if (id == 0)
 		return false;
@@ -111,17 +86,18 @@ oh_live_init(void)
 	if (id == 0)
 		return -ENOMEM;
 	tab = oh_arena_at(id);
+	oh_root.live = id;
 	return add_level(0) ? 0 : -ENOMEM;
 }
 
 static void
 grow_if_full(void)
 {
-	unsigned n = oh_load_acquire(&tab->level_count);                 /* [L3] */
-	uint64_t buckets = ((uint64_t)1 << lg_of(n)) - (1u << LG_FIRST); /* of all levels */
+	unsigned n = oh_load_acquire(&tab->level_count);                         /* [L3] */
+	uint64_t buckets = ((uint64_t)1 << lg_of(n)) - (1u << OH_LIVE_LG_FIRST); /* of all levels */
 	uint32_t idle = 0;
 
-	if (OH_LIKELY(oh_load_relaxed(&tab->count) < FILL * buckets) || n == LEVELS_MAX)
+	if (OH_LIKELY(oh_load_relaxed(&tab->count) < FILL * buckets) || n == OH_LIVE_LEVELS_MAX)
 		return;
 	if (!oh_cas_acq_rel(&tab->growing, &idle, 1)) /* [L4] */
 		return; /* somebody is at it; overflow buckets do meanwhile */
@@ -165,16 +141,16 @@ oh_live_always(const void *start, size_t bytes)
 		oh_store_relaxed(filter_byte(a), UINT8_MAX);
 }
 
-static struct bucket *
+static struct oh_live_bucket *
 bucket_of(unsigned level, uintptr_t addr)
 {
-	struct bucket *b = oh_arena_at(oh_load_relaxed(&tab->level[level]));
+	struct oh_live_bucket *b = oh_arena_at(oh_load_relaxed(&tab->level[level]));
 
 	return &b[oh_mix64(addr >> 4) >> (64 - lg_of(level))];
 }
 
-static struct bucket *
-next_bucket(const struct bucket *b)
+static struct oh_live_bucket *
+next_bucket(const struct oh_live_bucket *b)
 {
 	uint32_t id = oh_load_acquire(&b->overflow); /* [L3] */
 
@@ -182,7 +158,7 @@ next_bucket(const struct bucket *b)
 }
 
 static void
-put(struct slot *s, const struct oh_live_record *r)
+put(struct oh_live_slot *s, const struct oh_live_record *r)
 {
 	uint64_t bits;
 
@@ -195,7 +171,7 @@ put(struct slot *s, const struct oh_live_record *r)
 }
 
 static void
-get(const struct slot *s, struct oh_live_record *ret)
+get(const struct oh_live_slot *s, struct oh_live_record *ret)
 {
 	/* Acquire: seq is read again after the copy. */
 	uint64_t bits = oh_load_acquire(&s->weight_bits); /* [L2] */
@@ -207,11 +183,12 @@ get(const struct slot *s, struct oh_live_record *ret)
 }
 
 static bool
-claim(struct bucket *b, uintptr_t addr, const struct oh_live_record *r)
+claim(struct oh_live_bucket *b, uintptr_t addr, const struct oh_live_record *r)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < OH_LIVE_SLOTS; i++) {
 		uint64_t key = oh_load_relaxed(&b->key[i]);
-		if (key != KEY_FREE || !oh_cas_acq_rel(&b->key[i], &key, KEY_BUSY)) /* [L1] */
+		if (key != OH_LIVE_KEY_FREE ||
+		    !oh_cas_acq_rel(&b->key[i], &key, OH_LIVE_KEY_BUSY)) /* [L1] */
 			continue;
 		(void)oh_add_acq_rel(&b->seq, 1); /* [L2] */
 		put(&b->slot[i], r);
@@ -230,9 +207,10 @@ oh_live_insert(const void *block, const struct oh_live_record *r)
 		oh_drop(OH_DROP_FREE_MISSED);
 	grow_if_full();
 	filter_add(addr);
-	struct bucket *b = bucket_of(oh_load_acquire(&tab->level_count) - 1, addr); /* [L3] */
+	struct oh_live_bucket *b =
+	    bucket_of(oh_load_acquire(&tab->level_count) - 1, addr); /* [L3] */
 	while (!claim(b, addr, r)) {
-		struct bucket *next = next_bucket(b);
+		struct oh_live_bucket *next = next_bucket(b);
 		if (next == NULL) {
 			uint32_t id = oh_arena_alloc(sizeof(*b), 64), none = 0;
 			if (id == 0) {
@@ -256,16 +234,17 @@ oh_live_remove(const void *block, struct oh_live_record *ret)
 	uintptr_t addr = (uintptr_t)block;
 
 	/* Not every free is filtered, and where nothing is recorded there is no table. */
-	if (addr <= KEY_BUSY || tab == NULL)
+	if (addr <= OH_LIVE_KEY_BUSY || tab == NULL)
 		return false;
 	for (unsigned level = oh_load_acquire(&tab->level_count); level-- > 0;) { /* [L3] */
-		for (struct bucket *b = bucket_of(level, addr); b != NULL; b = next_bucket(b)) {
-			for (unsigned i = 0; i < SLOTS; i++) {
+		for (struct oh_live_bucket *b = bucket_of(level, addr); b != NULL;
+		     b = next_bucket(b)) {
+			for (unsigned i = 0; i < OH_LIVE_SLOTS; i++) {
 				if (oh_load_acquire(&b->key[i]) != addr) /* [L1] */
 					continue;
 				if (ret != NULL)
 					get(&b->slot[i], ret);
-				oh_store_release(&b->key[i], KEY_FREE); /* [L1] */
+				oh_store_release(&b->key[i], OH_LIVE_KEY_FREE); /* [L1] */
 				(void)oh_sub_relaxed(&tab->count, 1);
 				filter_sub(addr);
 				return true;
@@ -276,21 +255,22 @@ oh_live_remove(const void *block, struct oh_live_record *ret)
 }
 
 static void
-each_in(struct bucket *b, void (*fn)(uintptr_t, const struct oh_live_record *, void *), void *arg)
+each_in(struct oh_live_bucket *b, void (*fn)(uintptr_t, const struct oh_live_record *, void *),
+    void *arg)
 {
 	struct oh_live_record r;
 
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < OH_LIVE_SLOTS; i++) {
 		uint64_t key;
 		uint32_t seq;
 		do {
 			seq = oh_load_acquire(&b->seq);    /* [L2] */
 			key = oh_load_acquire(&b->key[i]); /* [L1] */
-			if (key <= KEY_BUSY)
+			if (key <= OH_LIVE_KEY_BUSY)
 				break;
 			get(&b->slot[i], &r);
 		} while (oh_load_relaxed(&b->seq) != seq);
-		if (key > KEY_BUSY)
+		if (key > OH_LIVE_KEY_BUSY)
 			fn(key, &r, arg);
 	}
 }
@@ -301,9 +281,9 @@ oh_live_each(void (*fn)(uintptr_t, const struct oh_live_record *, void *), void 
 	unsigned n = oh_load_acquire(&tab->level_count); /* [L3] */
 
 	for (unsigned level = 0; level < n; level++) {
-		struct bucket *b = oh_arena_at(oh_load_relaxed(&tab->level[level]));
+		struct oh_live_bucket *b = oh_arena_at(oh_load_relaxed(&tab->level[level]));
 		for (size_t i = 0; i < (size_t)1 << lg_of(level); i++)
-			for (struct bucket *o = &b[i]; o != NULL; o = next_bucket(o))
+			for (struct oh_live_bucket *o = &b[i]; o != NULL; o = next_bucket(o))
 				each_in(o, fn, arg);
 	}
 }

@@ -29,6 +29,7 @@
 #include "core/arena.h"
 #include "core/atomic.h"
 #include "core/base.h"
+#include "core/layout.h"
 #include "core/sys.h"
 
 #define PAGE ((uintptr_t)4096)
@@ -267,6 +268,7 @@ oh_modules_init(void)
 	if (id == 0)
 		return -ENOMEM;
 	slots = oh_arena_at(id);
+	oh_root.modules = id;
 	long n = oh_sys_readlink("/proc/self/exe", main_path, sizeof(main_path) - 1);
 	static const char deleted[] = " (deleted)";
 	size_t tail = sizeof(deleted) - 1;

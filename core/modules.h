@@ -12,19 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OH_MODULES_MAX 4095
-#define OH_BUILD_ID_MAX 32
-
-struct oh_module {
-	uint64_t start, limit; /* page aligned, [start, limit) */
-	uint64_t offset;       /* of the file, at `start` */
-	uintptr_t map_start;   /* of the whole file; with link_map, who it is */
-	const void *link_map;
-	uint32_t generation; /* oh_modules_generation when last seen; relaxed */
-	uint32_t build_id_len;
-	uint8_t build_id[OH_BUILD_ID_MAX];
-	char path[]; /* absolute, or "[vdso]" */
-};
+#include "core/layout.h" /* struct oh_module, OH_MODULES_MAX */
 
 /* What the loader says of an address, as far as the unwinder needs it. */
 struct oh_module_at {

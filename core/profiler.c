@@ -10,6 +10,11 @@
  *
  * At interval 1 the countdown stays at zero, so that every allocation comes
  * here; where nothing is recorded it is too large to be used up.
+ *
+ * Memory ordering
+ *	[P1] oh_root.state: set to OH_ROOT_ON with release, after everything else
+ *	     in oh_root; a reader outside of the process that copies the state
+ *	     before the rest sees the rest.
  */
 #include "core/profiler.h"
 
@@ -21,6 +26,7 @@
 #include "core/arena.h"
 #include "core/atomic.h"
 #include "core/drops.h"
+#include "core/layout.h"
 #include "core/modules.h"
 #include "core/rng.h"
 #include "core/stackmem.h"
@@ -37,7 +43,6 @@ static struct {
 	uint64_t interval_bytes;
 	uint64_t seed;
 	uint64_t threads; /* relaxed: a number for each thread's generator */
-	uint64_t samples; /* relaxed: statistics */
 	int64_t start_ns; /* CLOCK_MONOTONIC */
 	uint32_t state;   /* enum state; relaxed: changes once, before threads sample */
 	uint32_t max_frames;
@@ -85,6 +90,7 @@ oh_profiler_init(const struct oh_config *c, const void *stack_top)
 
 	if (err != 0) {
 		oh_store_relaxed(&self.state, OFF);
+		oh_store_relaxed(&oh_root.state, OH_ROOT_OFF);
 		return err;
 	}
 	oh_stackmem_main(&oh_self, (uintptr_t)stack_top);
@@ -93,7 +99,11 @@ oh_profiler_init(const struct oh_config *c, const void *stack_top)
 	self.max_frames = c->max_frames;
 	self.label_threads = c->label_threads;
 	self.start_ns = now_ns(CLOCK_MONOTONIC);
+	oh_root.interval_bytes = c->interval_bytes;
+	oh_root.start_ns = self.start_ns;
+	oh_root.drops_at = (uintptr_t)oh_drops;
 	oh_store_relaxed(&self.state, ON);
+	oh_store_release(&oh_root.state, OH_ROOT_ON); /* [P1] */
 	/* Whatever came before the start is not counted; begin with a draw. */
 	oh_self.calls = 0;
 	oh_self.drawn = oh_self.countdown = 0;
@@ -229,7 +239,7 @@ oh_profiler_record(
 		oh_site_add(site, r.weight, size_bytes);
 		if (!oh_live_insert(block, &r))
 			oh_drop(OH_DROP_MEMORY_FULL);
-		(void)oh_add_relaxed(&self.samples, 1);
+		(void)oh_add_relaxed(&oh_root.samples, 1);
 	}
 	__asm__ volatile("" ::: "memory");
 	t->busy--;
@@ -246,7 +256,7 @@ oh_profiler_restore(const void *block, const struct oh_live_record *r)
 uint64_t
 oh_profiler_samples(void)
 {
-	return oh_load_relaxed(&self.samples);
+	return oh_load_relaxed(&oh_root.samples);
 }
 
 void
@@ -260,7 +270,7 @@ oh_profiler_describe(uint64_t *ret_interval_bytes, int64_t *ret_time_ns, int64_t
 void
 oh_profiler_after_fork(struct oh_thread *t)
 {
-	oh_store_relaxed(&self.samples, 0);
+	oh_store_relaxed(&oh_root.samples, 0);
 	oh_threads_after_fork(t);
 	oh_live_after_fork();
 	/* Parent and child must not draw the same numbers, unless asked to. */

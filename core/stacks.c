@@ -36,18 +36,10 @@
 
 #include "core/arena.h"
 #include "core/atomic.h"
+#include "core/layout.h"
 #include "core/rng.h"
 
-#define LG_BUCKETS 14
-#define CLASS_KEY (UINT64_C(1) << 63) /* this size key is a class, not a size */
-
-struct table {
-	uint32_t site_count; /* relaxed */
-	uint32_t pad[3];
-	uint32_t bucket[1u << LG_BUCKETS]; /* [S1] */
-};
-
-static struct table *tab;
+static struct oh_stack_table *tab;
 
 int
 oh_stacks_init(void)
@@ -57,6 +49,7 @@ oh_stacks_init(void)
 	if (id == 0)
 		return -ENOMEM;
 	tab = oh_arena_at(id);
+	oh_root.stacks = id;
 	return 0;
 }
 
@@ -88,7 +81,7 @@ uint32_t
 oh_stacks_intern(const oh_frame *frames, unsigned depth)
 {
 	uint32_t hash = hash_of(frames, depth);
-	uint32_t *head = &tab->bucket[hash & ((1u << LG_BUCKETS) - 1)];
+	uint32_t *head = &tab->bucket[hash & ((1u << OH_LG_STACK_BUCKETS) - 1)];
 	uint32_t first = oh_load_acquire(head); /* [S1] */
 	uint32_t id = find(first, 0, hash, frames, depth);
 
@@ -129,7 +122,7 @@ find_site(uint32_t id, uint32_t end, uint64_t key, uint32_t name, unsigned *ret_
 		const struct oh_site *s = oh_arena_at(id);
 		if (s->size_key == key && s->thread_name == name)
 			return id;
-		*ret_exact += (s->size_key & CLASS_KEY) == 0;
+		*ret_exact += (s->size_key & OH_SITE_CLASS_KEY) == 0;
 		id = s->next;
 	}
 	return 0;
@@ -147,7 +140,7 @@ oh_sites_get(uint32_t stack, uint64_t size_bytes, uint32_t thread_name)
 	if (OH_LIKELY(id != 0))
 		return id;
 	if (exact >= OH_SITE_SIZES) {
-		key = class_of(size_bytes) | CLASS_KEY;
+		key = class_of(size_bytes) | OH_SITE_CLASS_KEY;
 		id = find_site(first, 0, key, thread_name, &exact);
 		if (id != 0)
 			return id;
@@ -206,7 +199,7 @@ oh_sites_count(void)
 void
 oh_stacks_each(void (*fn)(uint32_t id, const struct oh_stack *s, void *arg), void *arg)
 {
-	for (uint32_t b = 0; b < 1u << LG_BUCKETS; b++) {
+	for (uint32_t b = 0; b < 1u << OH_LG_STACK_BUCKETS; b++) {
 		uint32_t id = oh_load_acquire(&tab->bucket[b]); /* [S1] */
 		while (id != 0) {
 			const struct oh_stack *s = oh_arena_at(id);

@@ -9,30 +9,9 @@
 
 #include "core/atomic.h"
 #include "core/base.h"
+#include "core/layout.h" /* struct oh_stack, struct oh_site */
 
 #define OH_STACK_NONE 0u
-
-/*
- * An allocation site: one stack, one size (or a class of sizes), one thread
- * label.  The sums are of weights, so they are estimates.
- */
-struct oh_site {
-	uint32_t next;     /* on the same stack; constant once linked */
-	uint32_t stack;    /* id */
-	uint64_t size_key; /* bytes, or a class: see stacks.c */
-	uint32_t thread_name;
-	uint32_t index;          /* 0, 1, 2... in order of appearance */
-	uint64_t samples;        /* relaxed: statistics, as are the sums */
-	uint64_t objects, bytes; /* bits of a double */
-};
-
-struct oh_stack {
-	uint32_t next; /* in the same bucket; constant once linked */
-	uint32_t hash;
-	uint32_t depth;
-	uint32_t sites; /* newest first */
-	oh_frame frames[];
-};
 
 /* Set up the empty table.  Once, after the arena.  0 or -ENOMEM. */
 int oh_stacks_init(void);

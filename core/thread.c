@@ -41,26 +41,15 @@
 #include "core/atomic.h"
 #include "core/base.h"
 #include "core/drops.h"
+#include "core/layout.h"
 #include "core/sys.h"
 
 #define TRIES 10000u /* looks at a thread that is in the middle of something */
 
-struct record {
-	uint32_t next;                   /* list of all records; constant once linked */
-	uint32_t next_free;              /* free list */
-	struct oh_thread *self;          /* [T2]; NULL = nobody */
-	uint32_t looks;                  /* [T2] odd while the worker looks at `self` */
-	uint32_t moves;                  /* [T5] odd while a thread's totals move to the past */
-	uint64_t bytes, calls;           /* as last published by the thread; relaxed */
-	uint64_t past_bytes, past_calls; /* [T5] of threads that ended */
-};
-
 struct threads {
-	uint64_t free_head; /* [T3] tag << 32 | id */
-	uint32_t head;      /* [T1] */
+	struct oh_thread_table t;
 	bool has_key;
-	pthread_key_t key;               /* its destructor is thread_ends() */
-	uint64_t late_bytes, late_calls; /* of threads without a record; relaxed sums */
+	pthread_key_t key; /* its destructor is thread_ends() */
 };
 
 __thread struct oh_thread oh_self __attribute__((tls_model("initial-exec")));
@@ -76,7 +65,7 @@ oh_thread_restart(struct oh_thread *t, uint64_t bytes_before, uint64_t drawn, ui
 	oh_store_release(&t->countdown, drawn - spent);      /* [T4] */
 	oh_store_release(&t->totals_seq, t->totals_seq + 1); /* [T4] */
 	if (t->record != 0) {
-		struct record *r = oh_arena_at(t->record);
+		struct oh_thread_record *r = oh_arena_at(t->record);
 		oh_store_relaxed(&r->bytes, bytes_before + spent);
 		oh_store_relaxed(&r->calls, t->calls);
 	}
@@ -85,12 +74,12 @@ oh_thread_restart(struct oh_thread *t, uint64_t bytes_before, uint64_t drawn, ui
 static uint32_t
 pop_free(void)
 {
-	uint64_t head = oh_load_acquire(&all->free_head); /* [T3] */
+	uint64_t head = oh_load_acquire(&all->t.free_head); /* [T3] */
 
 	while ((uint32_t)head != 0) {
-		struct record *r = oh_arena_at((uint32_t)head);
+		struct oh_thread_record *r = oh_arena_at((uint32_t)head);
 		uint64_t next = ((head >> 32) + 1) << 32 | oh_load_relaxed(&r->next_free);
-		if (oh_cas_acq_rel(&all->free_head, &head, next)) /* [T3] */
+		if (oh_cas_acq_rel(&all->t.free_head, &head, next)) /* [T3] */
 			return (uint32_t)head;
 	}
 	return 0;
@@ -99,14 +88,14 @@ pop_free(void)
 static void
 push_free(uint32_t id)
 {
-	struct record *r = oh_arena_at(id);
-	uint64_t head = oh_load_acquire(&all->free_head); /* [T3] */
+	struct oh_thread_record *r = oh_arena_at(id);
+	uint64_t head = oh_load_acquire(&all->t.free_head); /* [T3] */
 	uint64_t next;
 
 	do {
 		oh_store_relaxed(&r->next_free, (uint32_t)head);
 		next = ((head >> 32) + 1) << 32 | id;
-	} while (!oh_cas_acq_rel(&all->free_head, &head, next)); /* [T3] */
+	} while (!oh_cas_acq_rel(&all->t.free_head, &head, next)); /* [T3] */
 }
 
 static void
@@ -120,7 +109,7 @@ give_way(void)
 
 /* The totals of a record's thread move to the past, and the thread leaves. */
 static void
-bury(struct record *r, uint64_t bytes, uint64_t calls)
+bury(struct oh_thread_record *r, uint64_t bytes, uint64_t calls)
 {
 	oh_store_relaxed(&r->moves, r->moves + 1);
 	oh_store_release(&r->past_bytes, r->past_bytes + bytes); /* [T5] */
@@ -133,8 +122,8 @@ bury(struct record *r, uint64_t bytes, uint64_t calls)
 static void
 count_late(uint64_t bytes, uint64_t calls)
 {
-	(void)oh_add_relaxed(&all->late_bytes, bytes);
-	(void)oh_add_relaxed(&all->late_calls, calls);
+	(void)oh_add_relaxed(&all->t.late_bytes, bytes);
+	(void)oh_add_relaxed(&all->t.late_calls, calls);
 }
 
 /*
@@ -149,7 +138,7 @@ thread_ends(void *arg)
 	t->exits++;
 	t->registered = 0;
 	if (t->record != 0) {
-		struct record *r = oh_arena_at(t->record);
+		struct oh_thread_record *r = oh_arena_at(t->record);
 		bury(r, oh_thread_bytes(t), t->calls);
 		uint32_t look = oh_load_seq_cst(&r->looks);                 /* [T2] */
 		while (look % 2 != 0 && oh_load_seq_cst(&r->looks) == look) /* [T2] */
@@ -184,6 +173,7 @@ oh_threads_init(void)
 	if (id == 0)
 		return -ENOMEM;
 	all = oh_arena_at(id);
+	oh_root.threads = id;
 	all->has_key = pthread_key_create(&all->key, thread_ends) == 0;
 	return 0;
 }
@@ -195,21 +185,21 @@ oh_thread_register(struct oh_thread *t)
 	bool told = all->has_key && pthread_setspecific(all->key, t) == 0;
 	/* Nobody may look at a thread whose end would not be noticed. */
 	uint32_t id = told ? pop_free() : 0;
-	struct record *r;
+	struct oh_thread_record *r;
 
 	t->registered = 1;
 	if (id == 0) {
 		if (told)
-			id = oh_arena_alloc(sizeof(struct record), OH_ARENA_UNIT);
+			id = oh_arena_alloc(sizeof(struct oh_thread_record), OH_ARENA_UNIT);
 		if (id == 0) {
 			oh_drop(OH_DROP_THREADS_UNCOUNTED);
 			return;
 		}
 		r = oh_arena_at(id);
-		uint32_t head = oh_load_acquire(&all->head); /* [T1] */
+		uint32_t head = oh_load_acquire(&all->t.head); /* [T1] */
 		do
 			r->next = head;
-		while (!oh_cas_acq_rel(&all->head, &head, id)); /* [T1] */
+		while (!oh_cas_acq_rel(&all->t.head, &head, id)); /* [T1] */
 	}
 	r = oh_arena_at(id);
 	oh_store_relaxed(&r->bytes, 0);
@@ -240,8 +230,8 @@ oh_threads_after_fork(struct oh_thread *t)
 {
 	if (all == NULL)
 		return;
-	for (uint32_t id = oh_load_acquire(&all->head); id != 0;) { /* [T1] */
-		struct record *r = oh_arena_at(id);
+	for (uint32_t id = oh_load_acquire(&all->t.head); id != 0;) { /* [T1] */
+		struct oh_thread_record *r = oh_arena_at(id);
 		struct oh_thread *owner = oh_load_seq_cst(&r->self); /* [T2] */
 		uint64_t b, c;
 		/* Whoever looked or was moving is gone, too. */
@@ -262,7 +252,7 @@ oh_threads_after_fork(struct oh_thread *t)
 
 /* Add what one record knows, of its thread and those before; false if not all of it. */
 static bool
-add_record(struct record *r, uint64_t *bytes, uint64_t *calls)
+add_record(struct oh_thread_record *r, uint64_t *bytes, uint64_t *calls)
 {
 	uint64_t past_bytes, past_calls, b, c;
 
@@ -291,11 +281,11 @@ add_record(struct record *r, uint64_t *bytes, uint64_t *calls)
 void
 oh_threads_totals(uint64_t *ret_bytes, uint64_t *ret_calls)
 {
-	uint64_t bytes = oh_load_relaxed(&all->late_bytes);
-	uint64_t calls = oh_load_relaxed(&all->late_calls);
+	uint64_t bytes = oh_load_relaxed(&all->t.late_bytes);
+	uint64_t calls = oh_load_relaxed(&all->t.late_calls);
 
-	for (uint32_t id = oh_load_acquire(&all->head); id != 0;) { /* [T1] */
-		struct record *r = oh_arena_at(id);
+	for (uint32_t id = oh_load_acquire(&all->t.head); id != 0;) { /* [T1] */
+		struct oh_thread_record *r = oh_arena_at(id);
 		oh_store_seq_cst(&r->looks, r->looks + 1); /* [T2] */
 		if (!add_record(r, &bytes, &calls))
 			oh_drop(OH_DROP_THREADS_UNCOUNTED);

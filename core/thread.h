@@ -13,32 +13,7 @@
 #include <stdint.h>
 
 #include "core/base.h"
-
-/*
- * The thread-local words.  Written by their own thread only; `totals_seq` is
- * odd while `bytes_base`, `drawn` and `countdown` disagree, for the worker
- * that reads them from outside.
- */
-struct oh_thread {
-	/* The hot path: see preload/hot.h. */
-	uint64_t countdown; /* bytes until the next sample; borrows = slow path */
-	uint64_t calls;     /* allocations of the fast and slow path */
-
-	/* The slow path. */
-	uint64_t drawn;      /* what countdown started from */
-	uint64_t bytes_base; /* bytes allocated before `drawn` was drawn */
-	uint32_t totals_seq;
-	uint32_t record; /* arena id of our record; 0 = not registered yet */
-	uint64_t rng;
-	uint8_t busy; /* inside the profiler: do not sample, do not recurse */
-	uint8_t registered;
-	uint8_t exits; /* how often the thread-exit hook ran */
-	uint8_t own;   /* a thread of ours: never counted */
-	uint32_t name; /* index of the thread's label; 0 = none */
-
-	/* core/stackmem.c: the part of the stack known to be readable. */
-	uintptr_t stack_lo, stack_top;
-};
+#include "core/layout.h" /* struct oh_thread */
 
 extern OH_HIDDEN __thread struct oh_thread oh_self __attribute__((tls_model("initial-exec")));
 

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "core/out.h"
+#include "proto/hidden.h"
 #include "proto/profile.pb-c.h"
 #include "proto/strtab.h"
 
@@ -48,14 +49,6 @@ typedef Perftools__Profiles__Function Function;
 #define LOCATION_INIT PERFTOOLS__PROFILES__LOCATION__INIT
 #define LINE_INIT PERFTOOLS__PROFILES__LINE__INIT
 #define FUNCTION_INIT PERFTOOLS__PROFILES__FUNCTION__INIT
-
-/*
- * Frames that readers hide, with all they call, so that a C++ allocation is
- * booked to who said `new`.  pprof matches the whole name, cut at the first
- * '('; readers that do not cut or demangle match too.  Kept to what RE2 and
- * POSIX extended expressions have in common.
- */
-#define DROP_FRAMES "operator new ?(\\[\\])?(\\(.*\\))?|_Zn[aw][jm].*"
 
 #define UNKNOWN_STACK "[unknown stack]"
 #define FIRST_ROOM 1024u /* locations */
@@ -421,7 +414,7 @@ put_head(struct encoder *e)
 	    e->snap->interval_bytes > INT64_MAX ? INT64_MAX : (int64_t)e->snap->interval_bytes;
 	part.time_nanos = e->snap->time_ns;
 	part.duration_nanos = e->snap->duration_ns;
-	part.drop_frames = oh_strtab_add_str(&e->strings, DROP_FRAMES);
+	part.drop_frames = oh_strtab_add_str(&e->strings, OH_HIDDEN_FRAMES);
 	put(e, &part);
 }
 

@@ -162,6 +162,8 @@ find_library(struct oh_process *p, const char *maps)
 		if (name != NULL &&
 		    strncmp(name + 1, OH_LIBRARY_NAME, sizeof(OH_LIBRARY_NAME) - 1) == 0) {
 			(void)snprintf(p->library, sizeof(p->library), "%.*s", (int)path_len, path);
+			/* Its first part comes first (proc(5): by address). */
+			p->library_at = strtoull(line, NULL, 16);
 			return;
 		}
 		line += len + (line[len] == '\n');

@@ -24,6 +24,7 @@ struct oh_process {
 	char exe[PATH_MAX];     /* "" = not to be seen */
 	char cwd[PATH_MAX];     /* the same */
 	char library[PATH_MAX]; /* libotheap.so that is mapped; "" = none */
+	uint64_t library_at;    /* where its file begins in memory */
 	char **envp;            /* what it was started with; NULL = not to be seen */
 	char *env_text;         /* for envp */
 };

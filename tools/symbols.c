@@ -33,14 +33,15 @@ struct file {
 	size_t function_cap;
 };
 
-struct symbols {
+struct oh_symbols {
 	struct oh_profile *p;
 	struct oh_intern strings;
 	struct oh_idmap file_ids; /* filename << 32 | build_id (canonical strings) -> file */
 	struct file *files;
 	size_t file_cap;
+	bool quiet;
 	uint8_t *warned; /* [mapping] */
-	size_t warnings;
+	size_t warned_cap, warnings;
 	struct oh_idmap symbol_ids; /* canonical string of a symbol -> index below */
 	uint32_t *symbol_function;
 	size_t symbol_cap;
@@ -59,9 +60,9 @@ is_file(const char *name)
 }
 
 static void
-warn(struct symbols *s, uint32_t mapping, const char *path, const char *why)
+warn(struct oh_symbols *s, uint32_t mapping, const char *path, const char *why)
 {
-	if (s->warned[mapping])
+	if (s->quiet || s->warned[mapping])
 		return;
 	s->warned[mapping] = 1;
 	if (s->warnings++ >= WARNINGS_MAX)
@@ -72,7 +73,7 @@ warn(struct symbols *s, uint32_t mapping, const char *path, const char *why)
 }
 
 static struct file *
-file_of(struct symbols *s, uint32_t mapping)
+file_of(struct oh_symbols *s, uint32_t mapping)
 {
 	struct oh_profile *p = s->p;
 	uint32_t name = oh_intern_index(&s->strings, p->mappings[mapping].filename);
@@ -137,7 +138,7 @@ clean_path(char *path)
 }
 
 static uint32_t
-path_string(struct symbols *s, const char *path)
+path_string(struct oh_symbols *s, const char *path)
 {
 	char *copy;
 	uint32_t i;
@@ -154,7 +155,7 @@ path_string(struct symbols *s, const char *path)
 }
 
 static uint32_t
-add_function(struct symbols *s, const char *symbol, const char *file, uint32_t start_line)
+add_function(struct oh_symbols *s, const char *symbol, const char *file, uint32_t start_line)
 {
 	char buf[OH_DEMANGLE_MAX];
 	struct oh_function fn = {
@@ -169,7 +170,7 @@ add_function(struct symbols *s, const char *symbol, const char *file, uint32_t s
 
 /* The profile's function for a DWARF function seen in a source file. */
 static uint32_t
-debug_function(struct symbols *s, struct file *f, const struct oh_debug_frame *frame)
+debug_function(struct oh_symbols *s, struct file *f, const struct oh_debug_frame *frame)
 {
 	const struct oh_debug_function *df = oh_debuginfo_function(f->debug, frame->function);
 	const char *file = frame->file ? frame->file : df->file;
@@ -187,7 +188,7 @@ debug_function(struct symbols *s, struct file *f, const struct oh_debug_frame *f
 }
 
 static uint32_t
-symbol_function(struct symbols *s, const char *symbol)
+symbol_function(struct oh_symbols *s, const char *symbol)
 {
 	uint32_t name = oh_intern_text(&s->strings, symbol);
 	uint32_t known = s->symbol_ids.count;
@@ -202,7 +203,7 @@ symbol_function(struct symbols *s, const char *symbol)
 }
 
 static void
-resolve_one(struct symbols *s, uint32_t location)
+resolve_one(struct oh_symbols *s, uint32_t location)
 {
 	struct oh_profile *p = s->p;
 	uint32_t mapping = p->location_mapping[location] - 1;
@@ -237,33 +238,61 @@ resolve_one(struct symbols *s, uint32_t location)
 	oh_profile_set_lines(p, location, lines, (uint32_t)n);
 }
 
+struct oh_symbols *
+oh_symbols_create(struct oh_profile *p, bool quiet)
+{
+	struct oh_symbols *s = oh_xcalloc(1, sizeof(*s));
+
+	s->p = p;
+	s->quiet = quiet;
+	oh_intern_init(&s->strings, p);
+	return s;
+}
+
+void
+oh_symbols_run(struct oh_symbols *s, const uint8_t *wanted)
+{
+	struct oh_profile *p = s->p;
+	size_t had = s->warned_cap;
+
+	s->warned = oh_xgrow(s->warned, &s->warned_cap, p->mapping_count + 1, 1);
+	memset(s->warned + had, 0, s->warned_cap - had);
+	for (uint32_t i = 0; i < p->location_count; i++)
+		if (p->line_count[i] == 0 && p->location_mapping[i] != 0 && (!wanted || wanted[i]))
+			resolve_one(s, i);
+}
+
+void
+oh_symbols_free(struct oh_symbols *s)
+{
+	if (s == NULL)
+		return;
+	for (uint32_t i = 0; i < s->file_ids.count; i++) {
+		oh_debuginfo_free(s->files[i].debug);
+		oh_module_free(s->files[i].module);
+		oh_idmap_free(&s->files[i].paths);
+		oh_idmap_free(&s->files[i].functions);
+		free(s->files[i].function);
+	}
+	free(s->files);
+	free(s->warned);
+	free(s->symbol_function);
+	oh_idmap_free(&s->file_ids);
+	oh_idmap_free(&s->symbol_ids);
+	oh_intern_free(&s->strings);
+	free(s);
+}
+
 void
 oh_symbols_resolve(struct oh_profile *p, const uint8_t *wanted)
 {
-	struct symbols s = { .p = p };
+	struct oh_symbols *s = oh_symbols_create(p, false);
 
-	oh_intern_init(&s.strings, p);
-	s.warned = oh_xcalloc(p->mapping_count, 1);
-	for (uint32_t i = 0; i < p->location_count; i++)
-		if (p->line_count[i] == 0 && p->location_mapping[i] != 0 && (!wanted || wanted[i]))
-			resolve_one(&s, i);
-	if (s.warnings > WARNINGS_MAX)
+	oh_symbols_run(s, wanted);
+	if (s->warnings > WARNINGS_MAX)
 		(void)fprintf(
-		    stderr, "otheap: warning: and %zu more files\n", s.warnings - WARNINGS_MAX);
-
-	for (uint32_t i = 0; i < s.file_ids.count; i++) {
-		oh_debuginfo_free(s.files[i].debug);
-		oh_module_free(s.files[i].module);
-		oh_idmap_free(&s.files[i].paths);
-		oh_idmap_free(&s.files[i].functions);
-		free(s.files[i].function);
-	}
-	free(s.files);
-	free(s.warned);
-	free(s.symbol_function);
-	oh_idmap_free(&s.file_ids);
-	oh_idmap_free(&s.symbol_ids);
-	oh_intern_free(&s.strings);
+		    stderr, "otheap: warning: and %zu more files\n", s->warnings - WARNINGS_MAX);
+	oh_symbols_free(s);
 }
 
 void

@@ -23,6 +23,19 @@
  */
 void oh_symbols_resolve(struct oh_profile *p, const uint8_t *wanted);
 
+/*
+ * The same in several steps, for a profile that grows: files stay open and
+ * known from one run to the next.
+ *
+ *   quiet  say nothing of files that cannot be used
+ *
+ * oh_symbols_free takes NULL.
+ */
+struct oh_symbols;
+struct oh_symbols *oh_symbols_create(struct oh_profile *p, bool quiet);
+void oh_symbols_run(struct oh_symbols *s, const uint8_t *wanted);
+void oh_symbols_free(struct oh_symbols *s);
+
 /* Demangle functions that the writer left mangled, as pprof does. */
 void oh_symbols_demangle(struct oh_profile *p);
 
