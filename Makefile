@@ -48,7 +48,9 @@ host_ld := -shared -Wl,-soname,libotheap.so -Wl,--version-script=preload/otheap.
 # ---- what is built of what ---------------------------------------------------
 
 lib_src   := $(wildcard core/*.c proto/*.c preload/*.c)
-tool_src  := $(wildcard tools/*.c)
+# The command shares the table of settings with the library.
+tool_core := core/config.c core/out.c
+tool_src  := $(wildcard tools/*.c) $(tool_core)
 
 lib_obj   := $(lib_src:%.c=$(B)/host/%.o) $(B)/host/gen/proto/profile.pb-c.o
 tool_obj  := $(tool_src:%.c=$(B)/tool/%.o) $(B)/tool/gen/proto/profile.pb-c.o

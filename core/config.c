@@ -17,38 +17,30 @@
 #define DEFAULT_FILE "otheap.%e.%p.%n.pb.gz"
 #define KIB ((uint64_t)1024)
 
-enum kind { SIZE, UNSIGNED, SECONDS_MS, SIGNAL, BOOL, FOLDER, FILE_NAME };
-
-struct var {
-	const char *name; /* after OTHEAP_ */
-	enum kind kind;
-	size_t at; /* offset in struct oh_config */
-	uint64_t least, most;
-	const char *initial; /* as a user would write it */
-	const char *expected;
-};
-
 #define AT(field) offsetof(struct oh_config, field)
 
-static const struct var vars[] = {
-	{ "SAMPLE_INTERVAL", SIZE, AT(interval_bytes), 0, UINT64_C(1) << 40, "512k",
+static const struct oh_setting settings[] = {
+	{ "SAMPLE_INTERVAL", OH_SETTING_SIZE, AT(interval_bytes), 0, UINT64_C(1) << 40, "512k",
 	    "bytes such as 512k, 1 (everything) or 0 (nothing)" },
-	{ "DIR", FOLDER, AT(dir), 0, 0, ".", "a folder" },
-	{ "FILE", FILE_NAME, AT(file), 0, 0, DEFAULT_FILE,
+	{ "DIR", OH_SETTING_FOLDER, AT(dir), 0, 0, ".", "a folder" },
+	{ "FILE", OH_SETTING_FILE_NAME, AT(file), 0, 0, DEFAULT_FILE,
 	    "a file name of %e %p %n %t %% and text, without a slash" },
-	{ "SIGNAL", SIGNAL, AT(signal), 0, 0, "USR2", "a signal such as USR2, 12 or none" },
-	{ "DUMP_EVERY", UNSIGNED, AT(dump_every_s), 0, 86400 * 365, "0", "seconds, 0 for never" },
-	{ "DUMP_AT_EXIT", BOOL, AT(dump_at_exit), 0, 1, "1", "0 or 1" },
-	{ "EXIT_TIMEOUT", SECONDS_MS, AT(exit_timeout_ms), 0, 3600, "5", "seconds" },
-	{ "MAX_FILES", UNSIGNED, AT(max_files), 0, 1000000, "1000", "a number, 0 for no limit" },
-	{ "MAX_MEMORY", SIZE, AT(max_memory_bytes), KIB *KIB, KIB *KIB *KIB * 32, "64m",
+	{ "SIGNAL", OH_SETTING_SIGNAL, AT(signal), 0, 0, "USR2",
+	    "a signal such as USR2, 12 or none" },
+	{ "DUMP_EVERY", OH_SETTING_NUMBER, AT(dump_every_s), 0, 86400 * 365, "0",
+	    "seconds, 0 for never" },
+	{ "DUMP_AT_EXIT", OH_SETTING_SWITCH, AT(dump_at_exit), 0, 1, "1", "0 or 1" },
+	{ "EXIT_TIMEOUT", OH_SETTING_SECONDS_MS, AT(exit_timeout_ms), 0, 3600, "5", "seconds" },
+	{ "MAX_FILES", OH_SETTING_NUMBER, AT(max_files), 0, 1000000, "1000",
+	    "a number, 0 for no limit" },
+	{ "MAX_MEMORY", OH_SETTING_SIZE, AT(max_memory_bytes), KIB *KIB, KIB *KIB *KIB * 32, "64m",
 	    "bytes from 1m to 32g" },
-	{ "MAX_FRAMES", UNSIGNED, AT(max_frames), 1, 128, "128", "1 to 128" },
-	{ "LABEL_THREADS", BOOL, AT(label_threads), 0, 1, "0", "0 or 1" },
-	{ "SEED", UNSIGNED, AT(seed), 0, UINT64_MAX, "0", "a number" },
-	{ "QUIET", BOOL, AT(quiet), 0, 1, "0", "0 or 1" },
-	{ "DEBUG", BOOL, AT(debug), 0, 1, "0", "0 or 1" },
-	{ "TEST_FAIL_AT", UNSIGNED, AT(fail_at), 0, UINT64_MAX, "0", "a number" },
+	{ "MAX_FRAMES", OH_SETTING_NUMBER, AT(max_frames), 1, 128, "128", "1 to 128" },
+	{ "LABEL_THREADS", OH_SETTING_SWITCH, AT(label_threads), 0, 1, "0", "0 or 1" },
+	{ "SEED", OH_SETTING_NUMBER, AT(seed), 0, UINT64_MAX, "0", "a number" },
+	{ "QUIET", OH_SETTING_SWITCH, AT(quiet), 0, 1, "0", "0 or 1" },
+	{ "DEBUG", OH_SETTING_SWITCH, AT(debug), 0, 1, "0", "0 or 1" },
+	{ "TEST_FAIL_AT", OH_SETTING_NUMBER, AT(fail_at), 0, UINT64_MAX, "0", "a number" },
 };
 
 static const struct {
@@ -138,8 +130,8 @@ usable_signal(int n)
 	}
 }
 
-static bool
-signal_number(const char *s, int *ret)
+bool
+oh_signal_parse(const char *s, int *ret)
 {
 	const char *end;
 	uint64_t v;
@@ -213,49 +205,57 @@ file_name(char to[NAME_MAX + 1], const char *s)
 	return copy(to, NAME_MAX + 1, s);
 }
 
-static bool
-set(struct oh_config *c, const struct var *v, const char *text)
+bool
+oh_config_set(struct oh_config *c, const struct oh_setting *v, const char *text)
 {
 	char *field = (char *)c + v->at;
 	const char *end;
 	uint64_t n;
 
 	switch (v->kind) {
-	case SIZE:
+	case OH_SETTING_SIZE:
 		if (!size(text, &n) || n < v->least || n > v->most)
 			return false;
 		*(uint64_t *)field = n;
 		return true;
-	case UNSIGNED:
-	case SECONDS_MS:
+	case OH_SETTING_NUMBER:
+	case OH_SETTING_SECONDS_MS:
 		if (!number(text, &end, &n) || *end != '\0' || n < v->least || n > v->most)
 			return false;
 		if (v->most == UINT64_MAX)
 			*(uint64_t *)field = n;
 		else
-			*(uint32_t *)field = (uint32_t)(v->kind == SECONDS_MS ? n * 1000 : n);
+			*(uint32_t *)field =
+			    (uint32_t)(v->kind == OH_SETTING_SECONDS_MS ? n * 1000 : n);
 		return true;
-	case SIGNAL:
-		return signal_number(text, (int *)field);
-	case BOOL:
+	case OH_SETTING_SIGNAL:
+		return oh_signal_parse(text, (int *)field);
+	case OH_SETTING_SWITCH:
 		if (text[0] < '0' || text[0] > '1' || text[1] != '\0')
 			return false;
 		*(bool *)field = text[0] == '1';
 		return true;
-	case FOLDER:
+	case OH_SETTING_FOLDER:
 		return folder(field, text);
-	case FILE_NAME:
+	case OH_SETTING_FILE_NAME:
 		return file_name(field, text);
 	}
 	return false;
 }
 
-static const struct var *
+const struct oh_setting *
+oh_config_settings(size_t *ret_count)
+{
+	*ret_count = OH_ARRAY_LEN(settings);
+	return settings;
+}
+
+static const struct oh_setting *
 find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < OH_ARRAY_LEN(vars); i++)
-		if (strlen(vars[i].name) == len && memcmp(vars[i].name, name, len) == 0)
-			return &vars[i];
+	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++)
+		if (strlen(settings[i].name) == len && memcmp(settings[i].name, name, len) == 0)
+			return &settings[i];
 	return NULL;
 }
 
@@ -295,11 +295,11 @@ tell_unknown(const char *name, size_t len, int fd)
 	unsigned least = len < 6 ? (unsigned)len / 2 + 1 : 4;
 	char shown[64];
 
-	for (size_t i = 0; i < OH_ARRAY_LEN(vars); i++) {
-		unsigned d = distance(name, len, vars[i].name);
+	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++) {
+		unsigned d = distance(name, len, settings[i].name);
 		if (d < least) {
 			least = d;
-			near = vars[i].name;
+			near = settings[i].name;
 		}
 	}
 	if (len >= sizeof(shown))
@@ -319,7 +319,7 @@ tell_unknown(const char *name, size_t len, int fd)
 }
 
 static void
-tell_bad(const struct var *v, const char *text, int fd)
+tell_bad(const struct oh_setting *v, const char *text, int fd)
 {
 	struct oh_out o;
 
@@ -365,25 +365,25 @@ each(struct oh_config *c, char *const *envp,
 static void
 read_one(struct oh_config *c, const char *name, size_t len, const char *value, int fd)
 {
-	const struct var *v = find(name, len);
+	const struct oh_setting *v = find(name, len);
 
 	/* An empty value means: not set. */
 	if (v == NULL || *value == '\0')
 		return;
-	if (!set(c, v, value))
-		(void)set(c, v, v->initial);
+	if (!oh_config_set(c, v, value))
+		(void)oh_config_set(c, v, v->initial);
 }
 
 static void
 tell_one(struct oh_config *c, const char *name, size_t len, const char *value, int fd)
 {
-	const struct var *v = find(name, len);
+	const struct oh_setting *v = find(name, len);
 
 	if (v == NULL)
 		tell_unknown(name, len, fd);
-	else if (*value != '\0' && !set(c, v, value)) {
+	else if (*value != '\0' && !oh_config_set(c, v, value)) {
 		tell_bad(v, value, fd);
-		(void)set(c, v, v->initial);
+		(void)oh_config_set(c, v, v->initial);
 	}
 }
 
@@ -394,8 +394,8 @@ oh_config_read(struct oh_config *c, char *const *envp, int err_fd)
 	bool memory_given = false;
 
 	memset(c, 0, sizeof(*c));
-	for (size_t i = 0; i < OH_ARRAY_LEN(vars); i++)
-		(void)set(c, &vars[i], vars[i].initial);
+	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++)
+		(void)oh_config_set(c, &settings[i], settings[i].initial);
 	each(c, envp, read_one, err_fd);
 	for (char *const *e = envp; e != NULL && *e != NULL; e++) {
 		const char *value = after(*e, "TMPDIR=");
@@ -406,36 +406,36 @@ oh_config_read(struct oh_config *c, char *const *envp, int err_fd)
 	}
 	/* Close sampling keeps a record for each of many blocks. */
 	if (!memory_given && c->interval_bytes < 4 * KIB)
-		(void)set(c, find("MAX_MEMORY", 10), exact_memory);
+		(void)oh_config_set(c, find("MAX_MEMORY", 10), exact_memory);
 	/* Told last, when it is known whether to be quiet. */
 	if (!c->quiet)
 		each(c, envp, tell_one, err_fd);
 }
 
 static void
-show(struct oh_out *o, const struct oh_config *c, const struct var *v)
+show(struct oh_out *o, const struct oh_config *c, const struct oh_setting *v)
 {
 	const char *field = (const char *)c + v->at;
 
 	switch (v->kind) {
-	case SIZE:
+	case OH_SETTING_SIZE:
 		oh_out_u64(o, *(const uint64_t *)field);
 		break;
-	case UNSIGNED:
+	case OH_SETTING_NUMBER:
 		oh_out_u64(
 		    o, v->most == UINT64_MAX ? *(const uint64_t *)field : *(const uint32_t *)field);
 		break;
-	case SECONDS_MS:
+	case OH_SETTING_SECONDS_MS:
 		oh_out_u64(o, *(const uint32_t *)field / 1000);
 		break;
-	case SIGNAL:
+	case OH_SETTING_SIGNAL:
 		oh_out_i64(o, *(const int *)field);
 		break;
-	case BOOL:
+	case OH_SETTING_SWITCH:
 		oh_out_str(o, *(const bool *)field ? "1" : "0");
 		break;
-	case FOLDER:
-	case FILE_NAME:
+	case OH_SETTING_FOLDER:
+	case OH_SETTING_FILE_NAME:
 		oh_out_str(o, field);
 		break;
 	}
@@ -446,12 +446,12 @@ oh_config_print(const struct oh_config *c, int fd)
 {
 	struct oh_out o;
 
-	for (size_t i = 0; i < OH_ARRAY_LEN(vars); i++) {
+	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++) {
 		oh_out_reset(&o);
 		oh_out_str(&o, "otheap: OTHEAP_");
-		oh_out_str(&o, vars[i].name);
+		oh_out_str(&o, settings[i].name);
 		oh_out_str(&o, "=");
-		show(&o, c, &vars[i]);
+		show(&o, c, &settings[i]);
 		oh_out_line(&o, fd);
 	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * config.h - what the user asked for: OTHEAP_... variables, always valid.
+ *
+ * The one table of settings, for the library and for the command.
  */
 #ifndef OH_CORE_CONFIG_H
 #define OH_CORE_CONFIG_H
@@ -9,6 +11,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum oh_setting_kind {
+	OH_SETTING_SIZE,       /* bytes; suffixes k, m, g */
+	OH_SETTING_NUMBER,     /* a plain number */
+	OH_SETTING_SECONDS_MS, /* the same, kept as milliseconds */
+	OH_SETTING_SWITCH,     /* 0 or 1 */
+	OH_SETTING_SIGNAL,
+	OH_SETTING_FOLDER,
+	OH_SETTING_FILE_NAME, /* with %e %p %n %t %%, no slash */
+};
+
+/* One of the OTHEAP_... variables.  The command has an option for each. */
+struct oh_setting {
+	const char *name; /* after OTHEAP_ */
+	enum oh_setting_kind kind;
+	size_t at; /* offset in struct oh_config */
+	uint64_t least, most;
+	const char *initial; /* where it is not set, as a user would write it */
+	const char *expected;
+};
 
 struct oh_config {
 	uint64_t interval_bytes;  /* OTHEAP_SAMPLE_INTERVAL; 1 = exact, 0 = off */
@@ -36,6 +58,18 @@ struct oh_config {
  * No allocation, no errno.
  */
 void oh_config_read(struct oh_config *c, char *const *envp, int err_fd);
+
+/* The table of all settings, *ret_count of them. */
+const struct oh_setting *oh_config_settings(size_t *ret_count);
+
+/*
+ * Understand `text` as the value of `s`.  False, with `c` undefined there: it
+ * makes no sense.  A folder need not exist.
+ */
+bool oh_config_set(struct oh_config *c, const struct oh_setting *s, const char *text);
+
+/* A signal as OTHEAP_SIGNAL names it; *ret_signal 0 for none.  False: makes no sense. */
+bool oh_signal_parse(const char *text, int *ret_signal);
 
 /* Write the settings as lines `otheap: NAME=value` to `fd`. */
 void oh_config_print(const struct oh_config *c, int fd);

@@ -20,7 +20,7 @@ prog_bin := $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/*.c)) \
 test_flags := $(base) -DOH_TEST -ftls-model=initial-exec -fno-omit-frame-pointer -Wno-missing-prototypes
 t_core  := $(patsubst %.c,$(B)/test/obj/%.o,$(wildcard core/*.c))
 t_proto := $(patsubst %.c,$(B)/test/obj/%.o,$(wildcard proto/*.c)) $(B)/test/obj/gen/proto/profile.pb-c.o
-t_tools := $(patsubst %.c,$(B)/test/obj/%.o,$(filter-out tools/otheap.c,$(wildcard tools/*.c))) \
+t_tools := $(patsubst %.c,$(B)/test/obj/%.o,$(filter-out tools/otheap.c,$(tool_src))) \
 	$(B)/test/obj/gen/proto/profile.pb-c.o
 check_libs = $(shell $(PKG_CONFIG) --libs check)
 

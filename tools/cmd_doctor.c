@@ -130,20 +130,6 @@ check_system(void)
 		say("no", "system", "glibc %s: the library needs 2.35 or later", version);
 }
 
-static const struct oh_setting *
-find_setting(const char *variable, size_t len)
-{
-	const struct oh_setting *settings;
-	size_t count;
-
-	settings = oh_settings(&count);
-	for (size_t i = 0; i < count; i++)
-		if (strlen(settings[i].variable) == len &&
-		    strncmp(settings[i].variable, variable, len) == 0)
-			return &settings[i];
-	return NULL;
-}
-
 /* The OTHEAP_ variables of an environment. */
 static void
 check_settings(char *const *envp)
@@ -155,22 +141,22 @@ check_settings(char *const *envp)
 	for (char *const *e = envp; e != NULL && *e != NULL; e++) {
 		size_t len = strcspn(*e, "=");
 		const char *value = (*e)[len] != '\0' ? *e + len + 1 : "";
-		const struct oh_setting *s;
+		const struct oh_option *o;
 
 		if (strncmp(*e, prefix, sizeof(prefix) - 1) != 0 ||
 		    strncmp(*e, test, sizeof(test) - 1) == 0)
 			continue;
-		s = find_setting(*e, len);
+		o = oh_option_find(*e, len);
 		set++;
-		if (s == NULL || (*value != '\0' && !oh_setting_valid(s, value)))
+		if (o == NULL || (*value != '\0' && !oh_setting_valid(o->setting, value)))
 			wrong++;
-		if (s == NULL)
+		if (o == NULL)
 			say("note", "settings",
 			    "%.*s: no such setting, it is ignored; otheap(7) lists them", (int)len,
 			    *e);
-		else if (*value != '\0' && !oh_setting_valid(s, value))
-			say("note", "settings", "%s=%s: expected %s; %s is used", s->variable,
-			    value, s->expected, s->initial);
+		else if (*value != '\0' && !oh_setting_valid(o->setting, value))
+			say("note", "settings", "%s=%s: expected %s; %s is used", o->variable,
+			    value, o->setting->expected, o->setting->initial);
 	}
 	if (strspn(interval, "0") == strcspn(interval, "kKmMgG"))
 		say("no", "settings", "OTHEAP_SAMPLE_INTERVAL=%s records nothing; leave it unset",

@@ -31,7 +31,7 @@
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127
 
-#define SETTINGS_MAX 32
+#define SETTINGS_MAX 64
 
 static const char help[] =
     "usage: otheap run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -74,24 +74,24 @@ struct options {
 extern char **environ;
 
 static bool
-bad_value(const struct oh_setting *s, const char *text)
+bad_value(const struct oh_option *s, const char *text)
 {
 	(void)fprintf(
-	    stderr, "otheap: run: --%s '%s': expected %s\n", s->option, text, s->expected);
+	    stderr, "otheap: run: --%s '%s': expected %s\n", s->name, text, s->setting->expected);
 	return false;
 }
 
 static bool
-take(struct options *o, const struct oh_setting *s, size_t i, const char *text)
+take(struct options *o, const struct oh_option *s, size_t i, const char *text)
 {
 	struct stat st;
 
 	if (text == NULL)
 		text = "1"; /* a switch by its name alone */
-	if (!oh_setting_valid(s, text))
+	if (!oh_setting_valid(s->setting, text))
 		return bad_value(s, text);
-	if (s->kind == OH_SETTING_FOLDER && stat(text, &st) != 0) {
-		(void)fprintf(stderr, "otheap: run: --%s '%s': %s%s\n", s->option, text,
+	if (s->setting->kind == OH_SETTING_FOLDER && stat(text, &st) != 0) {
+		(void)fprintf(stderr, "otheap: run: --%s '%s': %s%s\n", s->name, text,
 		    strerror(errno), errno == ENOENT ? "; make it first" : "");
 		return false;
 	}
@@ -106,16 +106,17 @@ parse(int argc, char **argv, struct options *o)
 		{ "library", required_argument, NULL, OPT_LIBRARY },
 		{ "help", no_argument, NULL, 'h' },
 	};
-	const struct oh_setting *settings;
-	size_t count;
+	const struct oh_option *settings;
+	size_t count, n = 2;
 	int c;
 
-	settings = oh_settings(&count);
+	settings = oh_options(&count);
 	for (size_t i = 0; i < count; i++)
-		long_options[i + 2] = (struct option){ settings[i].option,
-			settings[i].kind == OH_SETTING_SWITCH ? optional_argument
-							      : required_argument,
-			NULL, OPT_SETTING + (int)i };
+		if (!settings[i].for_tests)
+			long_options[n++] = (struct option){ settings[i].name,
+				settings[i].setting->kind == OH_SETTING_SWITCH ? optional_argument
+									       : required_argument,
+				NULL, OPT_SETTING + (int)i };
 	optind = 0;
 	opterr = 0;
 	/* '+': what follows the program's name is the program's. */
@@ -150,7 +151,7 @@ parse(int argc, char **argv, struct options *o)
 static bool
 set_environment(const struct options *o, struct oh_error *err)
 {
-	const struct oh_setting *settings;
+	const struct oh_option *settings;
 	char library[PATH_MAX], *preload;
 	size_t count;
 	bool good = true;
@@ -160,7 +161,7 @@ set_environment(const struct options *o, struct oh_error *err)
 	preload = oh_library_preload(library, getenv("LD_PRELOAD"));
 	good = setenv("LD_PRELOAD", preload, 1) == 0;
 	free(preload);
-	settings = oh_settings(&count);
+	settings = oh_options(&count);
 	for (size_t i = 0; i < count && good; i++)
 		if (o->value[i] != NULL)
 			good = setenv(settings[i].variable, o->value[i], 1) == 0;

@@ -27,14 +27,14 @@ static _Noreturn void
 be_the_program(const char *library, const char *folder)
 {
 	char *preload = oh_library_preload(library, getenv("LD_PRELOAD"));
-	const struct oh_setting *settings;
+	const struct oh_option *options;
 	char said[PATH_MAX + 16];
 	size_t count;
 	int fd;
 
-	settings = oh_settings(&count);
+	options = oh_options(&count);
 	for (size_t i = 0; i < count; i++)
-		(void)unsetenv(settings[i].variable);
+		(void)unsetenv(options[i].variable);
 	(void)setenv("LD_PRELOAD", preload, 1);
 	(void)setenv("OTHEAP_SAMPLE_INTERVAL", "1", 1);
 	(void)setenv("OTHEAP_DIR", folder, 1);

@@ -18,7 +18,7 @@ make=${MAKE:-make}
 # ---- lists: settings, reasons, system calls, commands ---------------------------------
 
 # `NAME DEFAULT` for each line of the table in config.c.
-sed -n '/^static const struct var vars\[\]/,/^};/p' core/config.c | tr '\n' ' ' |
+sed -n '/^static const struct oh_setting settings\[\]/,/^};/p' core/config.c | tr '\n' ' ' |
 	sed 's/$/\n/; s/DEFAULT_FILE/"otheap.%e.%p.%n.pb.gz"/g; s/{ "/\n{ "/g' |
 	sed -n 's/^{ "\([A-Z_]*\)", [A-Z_]*, AT([a-z_]*), .*, "\([^"]*\)",[[:space:]]*"[^"]*" },.*/\1 \2/p' \
 		>"$work/settings"

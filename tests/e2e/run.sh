@@ -61,7 +61,7 @@ gives 'run: no interpreter' 126 'is not there' run "$work/script"
 
 # ---- run: each setting has its option ---------------------------------------------------
 
-sed -n '/^static const struct var vars\[\]/,/^};/s/^[[:space:]]*{ "\([A-Z_]*\)", .*/\1/p' core/config.c |
+sed -n '/^static const struct oh_setting settings\[\]/,/^};/s/^[[:space:]]*{ "\([A-Z_]*\)", .*/\1/p' core/config.c |
 	grep -v '^TEST_' >"$work/settings"
 check 'run: the settings are found' test -s "$work/settings"
 mkdir "$work/elsewhere"

@@ -10,7 +10,7 @@ status=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
-sed -n '/^static const struct var vars\[\]/,/^};/s/^[[:space:]]*{ "\([A-Z_]*\)",.*/OTHEAP_\1/p' \
+sed -n '/^static const struct oh_setting settings\[\]/,/^};/s/^[[:space:]]*{ "\([A-Z_]*\)",.*/OTHEAP_\1/p' \
 	core/config.c | sort -u >"$work/source"
 [ -s "$work/source" ] || {
 	echo 'not ok env: the table of core/config.c is not found'

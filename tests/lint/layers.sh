@@ -26,8 +26,8 @@ verdict 'core/ includes nothing else' "$(includes core | awk '$2 !~ /^core\//')"
 verdict 'proto/ includes core/ alone' "$(includes proto | awk '$2 !~ /^(core|proto)\//')"
 verdict 'preload/ includes nothing of tools/' \
 	"$(includes preload | awk '$2 !~ /^(core|proto|preload)\//')"
-verdict 'tools/ includes nothing of preload/, and of core/ its words and layout alone' \
-	"$(includes tools | awk '$2 !~ /^(tools|proto)\// && $2 !~ /^core\/(base|drops|layout)\.h$/')"
+verdict 'tools/ includes nothing of preload/, and of core/ its words, layout and settings alone' \
+	"$(includes tools | awk '$2 !~ /^(tools|proto)\// && $2 !~ /^core\/(base|config|drops|layout)\.h$/')"
 verdict 'one file of preload/ includes proto/, and it is dump.c' \
 	"$(includes preload | awk '$2 ~ /^proto\// && $1 != "preload/dump.c"')"
 verdict 'includes are written from the root' \
