@@ -97,7 +97,7 @@ $(B)/tool/%.o: %.c | $(B)/gen/proto/profile.pb-c.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(base) -c -o $@ $<
 
-$(B)/tool/tools/flame_html.o $(B)/test/obj/tools/flame_html.o: tools/flame.html
+$(B)/tool/tools/page.o $(B)/test/obj/tools/page.o: $(wildcard tools/*.html tools/*.css tools/*.js)
 
 $(B)/otheap: $(tool_obj) Makefile
 	$(call say,LD)

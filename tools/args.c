@@ -58,6 +58,9 @@ take(struct oh_args *a, int c, char **argv)
 	case 'o':
 		a->output = optarg;
 		break;
+	case OH_OPT_FORMAT:
+		a->format = optarg;
+		break;
 	case OH_OPT_STACKS:
 		a->view = OH_VIEW_STACKS;
 		break;

@@ -17,6 +17,7 @@ struct oh_args {
 	const char *sample_type; /* NULL: the profile's default */
 	const char *focus, *ignore;
 	const char *output; /* NULL: not given */
+	const char *format; /* of --format; NULL: not given */
 	uint64_t count;     /* rows; 0 = all */
 	bool count_given;
 	uint64_t max_bytes;
@@ -36,6 +37,7 @@ enum {
 	OH_OPT_IGNORE,
 	OH_OPT_FORCE,
 	OH_OPT_MIN,
+	OH_OPT_FORMAT,
 };
 
 /* For a table of long options: those of every subcommand that prints a table of rows. */

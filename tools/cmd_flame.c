@@ -2,9 +2,7 @@
 /*
  * cmd_flame.c - otheap flame: draw the call tree, or how it changed.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tools/args.h"
@@ -13,18 +11,21 @@
 #include "tools/flame.h"
 #include "tools/mem.h"
 #include "tools/merge.h"
+#include "tools/outfile.h"
 #include "tools/tree.h"
 
 #define TYPES_MAX 8 /* in one page */
 
 static const char help[] =
-    "usage: otheap flame [OPTION...] FILE [BASE] -o OUT.html|OUT.svg\n"
+    "usage: otheap flame [OPTION...] FILE [BASE] -o OUT\n"
     "\n"
     "Draws a flame graph: a frame is as wide as what it and all it calls hold.  With BASE,\n"
     "an earlier profile, frames that grew are red and those that shrank are blue.\n"
     "\n"
-    "  -o, --output OUT        .html: one page that needs no network, with zoom, search,\n"
-    "                          callers and every sample type; .svg: a picture\n"
+    "  -o, --output OUT        OUT.html: one page that needs no network, with zoom, search,\n"
+    "                          callers and every sample type; OUT.svg: a picture;\n"
+    "                          -: the page on standard output\n"
+    "      --format FORMAT     html or svg, whatever the name of OUT\n"
     "  -s, --sample-type TYPE  what to draw, or to show first (default: as otheap top)\n"
     "      --focus REGEX       only stacks with a function or file that matches\n"
     "      --ignore REGEX      no stacks with a function or file that matches\n"
@@ -33,12 +34,14 @@ static const char help[] =
     "      --max-size SIZE     refuse a file with more than this when unpacked (default 1g)\n"
     "  -h, --help              this text\n"
     "\n"
-    "In the page a click zooms, Escape goes back, / searches, arrows move, Enter zooms.\n"
+    "In the page a click zooms, Escape shows all, / searches, arrows move, Enter zooms.\n"
+    "OUT is replaced when the new file is complete, and not at all if that fails.\n"
     "\n"
     "exit status: 0 fine, 2 wrong usage, bad file or an output that cannot be written\n";
 
 static const struct option options[] = {
 	{ "output", required_argument, NULL, 'o' },
+	{ "format", required_argument, NULL, OH_OPT_FORMAT },
 	{ "force", no_argument, NULL, OH_OPT_FORCE },
 	OH_ARGS_COMMON,
 };
@@ -51,23 +54,44 @@ ends_with(const char *s, const char *end)
 	return n > k && strcmp(s + n - k, end) == 0;
 }
 
+/* Which picture: by --format, else by the name of the output. */
+static bool
+choose(const struct oh_args *a, bool *ret_svg)
+{
+	if (a->output == NULL) {
+		(void)fputs("otheap: flame: --output OUT.html or OUT.svg is needed\n", stderr);
+		return false;
+	}
+	if (a->format != NULL) {
+		*ret_svg = strcmp(a->format, "svg") == 0;
+		if (*ret_svg || strcmp(a->format, "html") == 0)
+			return true;
+		(void)fprintf(
+		    stderr, "otheap: flame: --format '%s': expected html or svg\n", a->format);
+		return false;
+	}
+	*ret_svg = ends_with(a->output, ".svg");
+	if (*ret_svg || ends_with(a->output, ".html") || strcmp(a->output, "-") == 0)
+		return true;
+	(void)fprintf(stderr,
+	    "otheap: flame: --output '%s': expected OUT.html or OUT.svg, or add --format\n",
+	    a->output);
+	return false;
+}
+
 static bool
 write_out(const struct oh_args *a, const struct oh_flame *f)
 {
-	FILE *to = fopen(a->output, "w");
-	bool good = to != NULL;
+	struct oh_outfile out;
+	bool svg;
 
-	if (good) {
-		if (ends_with(a->output, ".svg"))
-			oh_flame_svg(to, f);
-		else
-			oh_flame_html(to, f);
-		good = !ferror(to);
-		good = fclose(to) == 0 && good;
-	}
-	if (!good)
-		(void)fprintf(stderr, "otheap: %s: %s\n", a->output, strerror(errno));
-	return good;
+	if (!choose(a, &svg) || !oh_outfile_open(&out, a->output))
+		return false;
+	if (svg)
+		oh_flame_svg(out.to, f);
+	else
+		oh_flame_html(out.to, f);
+	return oh_outfile_close(&out, true);
 }
 
 static bool
@@ -88,6 +112,7 @@ draw(const struct oh_args *a, struct oh_profile *p, const unsigned *types, size_
 	f->t = &tree;
 	f->types = types;
 	f->title = title;
+	f->max_bytes = OH_FLAME_MAX_BYTES;
 	good = write_out(a, f);
 	oh_tree_free(&tree);
 	return good;
@@ -146,17 +171,15 @@ static int
 flame(int argc, char **argv)
 {
 	struct oh_args a;
-	bool good;
+	bool good, svg;
 	int rc;
 
 	oh_args_init(&a, "flame");
 	rc = oh_args_start(&a, help, argc, argv, ":s:o:h", options, 1, 2);
 	if (rc != OH_ARGS_GO)
 		return rc;
-	if (a.output == NULL || !(ends_with(a.output, ".html") || ends_with(a.output, ".svg"))) {
-		(void)fputs("otheap: flame: --output OUT.html or OUT.svg is needed\n", stderr);
+	if (!choose(&a, &svg))
 		return OH_EXIT_BAD;
-	}
 	good = argc - optind == 1 ? flame_one(&a, argv[optind])
 				  : flame_two(&a, argv[optind], argv[optind + 1]);
 	return good ? OH_EXIT_OK : OH_EXIT_BAD;

@@ -14,14 +14,20 @@ oh_file_name(const char *name)
 	return strcmp(name, "-") == 0 ? "(stdin)" : name;
 }
 
+struct pair {
+	const char *first_name, *name;
+	const struct oh_profile *first, *p;
+	int first_type, type;
+};
+
 static bool
-refuse(const struct oh_compared *d, size_t i, const char *what, const char *this, const char *first)
+refuse(const struct pair *d, const char *what, const char *this, const char *first)
 {
-	(void)fprintf(stderr, "otheap: %s: %s ", oh_file_name(d->names[i]), what);
+	(void)fprintf(stderr, "otheap: %s: %s ", oh_file_name(d->name), what);
 	oh_print_clean(stderr, this);
 	(void)fputs(", but ", stderr);
 	oh_print_clean(stderr, first);
-	(void)fprintf(stderr, " in %s; --force compares them\n", oh_file_name(d->names[0]));
+	(void)fprintf(stderr, " in %s; --force compares them\n", oh_file_name(d->first_name));
 	return false;
 }
 
@@ -39,49 +45,62 @@ program_of(const struct oh_profile *p, bool build_id)
 }
 
 static bool
-same_program(const struct oh_compared *d, size_t i)
+same_program(const struct pair *d)
 {
-	const struct oh_profile *a = d->files[0], *b = d->files[i];
-	const char *x = program_of(a, true), *y = program_of(b, true);
+	const char *x = program_of(d->first, true), *y = program_of(d->p, true);
 	const char *what = "is of a program with build ID";
 
 	if (*x == '\0' || *y == '\0') {
-		x = program_of(a, false);
-		y = program_of(b, false);
+		x = program_of(d->first, false);
+		y = program_of(d->p, false);
 		what = "is of the program";
 	}
-	return *x == '\0' || *y == '\0' || strcmp(x, y) == 0 || refuse(d, i, what, y, x);
+	return *x == '\0' || *y == '\0' || strcmp(x, y) == 0 || refuse(d, what, y, x);
 }
 
 static bool
-same_interval(const struct oh_compared *d, size_t i)
+same_interval(const struct pair *d)
 {
-	const struct oh_profile *a = d->files[0], *b = d->files[i];
 	char x[OH_VALUE_MAX], y[OH_VALUE_MAX];
 
-	if (a->period == b->period)
+	if (d->first->period == d->p->period)
 		return true;
-	(void)snprintf(x, sizeof(x), "%" PRId64, a->period);
-	(void)snprintf(y, sizeof(y), "%" PRId64, b->period);
-	return refuse(d, i, "was sampled at interval", y, x);
+	(void)snprintf(x, sizeof(x), "%" PRId64, d->first->period);
+	(void)snprintf(y, sizeof(y), "%" PRId64, d->p->period);
+	return refuse(d, "was sampled at interval", y, x);
 }
 
 /* Not even --force adds bytes to objects. */
 static bool
-same_unit(const struct oh_compared *d, size_t i)
+same_unit(const struct pair *d)
 {
-	const struct oh_profile *a = d->files[0], *b = d->files[i];
-	const char *x = oh_profile_string(a, a->types[d->types[0]].unit);
-	const char *y = oh_profile_string(b, b->types[d->types[i]].unit);
+	const char *x = oh_profile_string(d->first, d->first->types[d->first_type].unit);
+	const char *y = oh_profile_string(d->p, d->p->types[d->type].unit);
 
 	if (strcmp(x, y) == 0)
 		return true;
-	(void)fprintf(stderr, "otheap: %s: values in ", oh_file_name(d->names[i]));
+	(void)fprintf(stderr, "otheap: %s: values in ", oh_file_name(d->name));
 	oh_print_clean(stderr, y);
 	(void)fputs(" cannot be compared with ", stderr);
 	oh_print_clean(stderr, x);
-	(void)fprintf(stderr, " in %s\n", oh_file_name(d->names[0]));
+	(void)fprintf(stderr, " in %s\n", oh_file_name(d->first_name));
 	return false;
+}
+
+bool
+oh_compare_fits(const struct oh_args *a, const char *first_name, const struct oh_profile *first,
+    int first_type, const char *name, const struct oh_profile *p, int type)
+{
+	const struct pair d = {
+		.first_name = first_name,
+		.first = first,
+		.first_type = first_type,
+		.name = name,
+		.p = p,
+		.type = type,
+	};
+
+	return same_unit(&d) && (a->force || (same_program(&d) && same_interval(&d)));
 }
 
 bool
@@ -106,9 +125,8 @@ oh_compare_read(struct oh_compared *d, const struct oh_args *a, char **names, si
 		/* The name that the first file gives it, wherever it is in the others. */
 		if (i == 0)
 			by_name.sample_type = oh_profile_string(p, p->types[d->types[0]].type);
-		if (i > 0 && !same_unit(d, i))
-			return false;
-		if (i > 0 && !a->force && (!same_program(d, i) || !same_interval(d, i)))
+		if (i > 0 && !oh_compare_fits(a, d->names[0], d->files[0], d->types[0], d->names[i],
+				 p, d->types[i]))
 			return false;
 	}
 	return true;

@@ -28,6 +28,14 @@ struct oh_compared {
 bool oh_compare_read(struct oh_compared *ret, const struct oh_args *a, char **names, size_t count);
 void oh_compare_free(struct oh_compared *d);
 
+/*
+ * The same for a profile at a time: may `type` of `p`, read from `name`, be
+ * compared with `first_type` of `first`?  False after one line on stderr.
+ */
+bool oh_compare_fits(const struct oh_args *a, const char *first_name,
+    const struct oh_profile *first, int first_type, const char *name, const struct oh_profile *p,
+    int type);
+
 /* The name of a file for people. */
 const char *oh_file_name(const char *name);
 

@@ -19,13 +19,17 @@ struct oh_flame {
 	bool diff;             /* type 0 is the file, type 1 the base */
 	size_t start;          /* the type to show first, or the only one */
 	const char *title, *about;
+	/*
+	 * Of the page: frames that are the smallest part of their type are put
+	 * together as "(small frames)" until it holds no more than about this.
+	 */
+	size_t max_bytes;
 };
 
-/*
- * The page holds no more than about this: frames that are the smallest part of
- * their type are put together as "(small frames)" until it fits.
- */
-#define OH_FLAME_MAX_BYTES (8u << 20)
+#define OH_FLAME_MAX_BYTES ((size_t)8 << 20) /* of a page with one flame graph */
+
+/* Write the tree alone, as the JSON that flame.js takes; fit for a script element. */
+void oh_flame_data(FILE *to, const struct oh_flame *f);
 
 /* Write the page (every type; zoom, search, callers) or the picture (one type). */
 void oh_flame_html(FILE *to, const struct oh_flame *f);

@@ -2,8 +2,7 @@
 /*
  * flame_html.c - the flame graph that can be asked: flame.html with the tree in it.
  *
- * The page is part of the command.  Its one variable part is a JSON object in
- * place of the word @DATA@, in a script element that is never run; oh_put_json()
+ * The tree is a JSON object in a script element that is never run; oh_put_json()
  * leaves no '<' in it.
  */
 #include "tools/flame.h"
@@ -15,16 +14,8 @@
 
 #include "tools/escape.h"
 #include "tools/mem.h"
+#include "tools/page.h"
 #include "tools/place.h"
-
-__asm__(".pushsection .rodata\n"
-	".globl oh_flame_page\n"
-	".hidden oh_flame_page\n"
-	"oh_flame_page:\n"
-	".incbin \"tools/flame.html\"\n"
-	".byte 0\n"
-	".popsection\n");
-extern const char oh_flame_page[] __attribute__((visibility("hidden")));
 
 enum { NAME_ALL, NAME_SMALL, NAME_NO_STACK, NAMES_FIXED };
 
@@ -67,13 +58,26 @@ keep(const struct page *g, double least, uint8_t *seen_place)
 	return bytes;
 }
 
+/* Keep as many nodes as fit, the largest: all with a share of at least some limit. */
 static void
 choose(const struct page *g)
 {
 	uint8_t *seen = oh_xcalloc(g->f->t->table.place_count + 1, 1);
+	double fits = 1e-7, too_small = 0;
 
-	for (double least = 0; keep(g, least, seen) > OH_FLAME_MAX_BYTES && least <= 1;)
-		least = least > 0 ? least * 1.5 : 1e-7;
+	if (keep(g, 0, seen) > g->f->max_bytes) {
+		for (; keep(g, fits, seen) > g->f->max_bytes && fits <= 1; fits *= 4)
+			too_small = fits;
+		for (int i = 0; i < 6 && too_small > 0; i++) {
+			double middle = sqrt(fits * too_small);
+
+			if (keep(g, middle, seen) > g->f->max_bytes)
+				too_small = middle;
+			else
+				fits = middle;
+		}
+		(void)keep(g, fits, seen);
+	}
 	free(seen);
 }
 
@@ -220,12 +224,8 @@ put_data(struct page *g)
 
 	choose(g);
 	number(g, of);
-	(void)fputs("{\"title\":", g->to);
-	oh_put_json(g->to, g->f->title);
-	(void)fputs(",\"about\":", g->to);
-	oh_put_json(g->to, g->f->about);
 	(void)fprintf(
-	    g->to, ",\"diff\":%s,\"start\":%zu,\n", g->f->diff ? "true" : "false", g->f->start);
+	    g->to, "{\"diff\":%s,\"start\":%zu,\n", g->f->diff ? "true" : "false", g->f->start);
 	put_types(g);
 	put_names(g);
 	put_array(g, "parent", g->parent);
@@ -236,10 +236,8 @@ put_data(struct page *g)
 }
 
 void
-oh_flame_html(FILE *to, const struct oh_flame *f)
+oh_flame_data(FILE *to, const struct oh_flame *f)
 {
-	static const char mark[] = "@DATA@";
-	const char *at = strstr(oh_flame_page, mark);
 	size_t n = f->t->count;
 	struct page g = {
 		.f = f,
@@ -252,12 +250,39 @@ oh_flame_html(FILE *to, const struct oh_flame *f)
 		.name = oh_xcalloc(2 * n, sizeof(*g.name)),
 	};
 
-	(void)fwrite(oh_flame_page, 1, (size_t)(at - oh_flame_page), to);
 	put_data(&g);
-	(void)fputs(at + sizeof(mark) - 1, to);
 	free(g.kept);
 	free(g.name_of);
 	free(g.place_of);
 	free(g.parent);
 	free(g.name);
+}
+
+/* ---- the page ------------------------------------------------------------------- */
+
+static void
+put_text(FILE *to, const void *text)
+{
+	oh_put_xml(to, text);
+}
+
+static void
+put_tree(FILE *to, const void *flame)
+{
+	oh_flame_data(to, flame);
+}
+
+void
+oh_flame_html(FILE *to, const struct oh_flame *f)
+{
+	const struct oh_page_mark marks[] = {
+		{ "@TITLE@", NULL, put_text, f->title },
+		{ "@ABOUT@", NULL, put_text, f->about },
+		{ "@BASE_CSS@", oh_page_base_css, NULL, NULL },
+		{ "@FLAME_CSS@", oh_page_flame_css, NULL, NULL },
+		{ "@FLAME_JS@", oh_page_flame_js, NULL, NULL },
+		{ "@DATA@", NULL, put_tree, f },
+	};
+
+	oh_page_write(to, oh_page_flame, marks, OH_ARRAY_LEN(marks));
 }

@@ -19,6 +19,7 @@ head -c 3001 "$work/a.pb" >"$work/cut.pb"
 refused 'no file' 'no FILE' -o "$work/x.html"
 refused 'no output' 'OUT.html or OUT.svg' "$work/a.pb"
 refused 'another kind of output' 'OUT.html or OUT.svg' "$work/a.pb" -o "$work/x.png"
+refused 'another format' 'expected html or svg' "$work/a.pb" -o "$work/x.png" --format png
 refused 'three files' 'too many' a b c -o "$work/x.svg"
 refused 'no such file' 'No such file' "$work/nosuch" -o "$work/x.svg"
 refused 'a truncated file' 'cut.pb: ' "$work/cut.pb" -o "$work/x.svg"
@@ -29,6 +30,40 @@ if [ -w /dev/full ]; then
 	refused 'full disk' 'No space left' "$work/a.pb" -o "$work/full.html"
 fi
 check 'nothing is written for a bad file' test ! -e "$work/x.svg"
+
+# The file appears when it is complete; until then there is the old one.
+check 'on standard output' sh -c '"$1" flame "$2" -o - >"$3" && grep -q "^</html>$" "$3"' - "$otheap" "$work/a.pb" "$work/-.html"
+check 'a picture under any name' "$otheap" flame "$work/a.pb" --format svg -o "$work/a.picture"
+check 'it is one' grep -q '^</svg>$' "$work/a.picture"
+mkdir "$work/out"
+echo old >"$work/out/old.html"
+chmod 640 "$work/out/old.html"
+ln -s old.html "$work/out/link.html"
+refused 'a truncated file for an old page' 'cut.pb: ' "$work/cut.pb" -o "$work/out/old.html"
+equal 'the old page stays' "$(cat "$work/out/old.html")" old
+# A limit on the size of files ends the command, or its write, in the middle.
+for how in - ''; do
+	what='killed'
+	[ -n "$how" ] || what='out of room'
+	(
+		cd "$work" || exit 0
+		# shellcheck disable=SC2064 # a word to be known now
+		trap "$how" XFSZ
+		ulimit -f 8
+		"$otheap" flame "$work/a.pb" -o "$work/out/old.html" 2>"$work/full.err" >/dev/null
+	) 2>/dev/null
+	if [ $? = 0 ]; then not_ok "the command was $what" 'it was not'; fi
+	equal "the old page stays when the command is $what" "$(cat "$work/out/old.html")" old
+	equal "nothing else is left when the command is $what" "$(cd "$work/out" && find . -type f)" ./old.html
+done
+check 'out of room is told' grep -q '^otheap: .*old.html: File too large$' "$work/full.err"
+check 'a page through a link' "$otheap" flame "$work/a.pb" -o "$work/out/link.html"
+check 'the link stays, the page is new' test -L "$work/out/link.html" -a -s "$work/out/old.html"
+check 'the page is whole' grep -q '^</html>$' "$work/out/old.html"
+equal 'its mode stays' "$(stat -c %a "$work/out/old.html")" 640
+(umask 027 && "$otheap" flame "$work/a.pb" -o "$work/out/new.svg")
+equal 'the mode of a new file' "$(stat -c %a "$work/out/new.svg")" 640
+equal 'nothing else is left' "$(cd "$work/out" && find . -type f | sort | tr '\n' ' ')" './new.svg ./old.html '
 
 for kind in html svg; do
 	check "$kind" "$otheap" flame "$work/a.pb" -o "$work/a.$kind"
@@ -86,14 +121,3 @@ fi
 check 'html of 100,000 stacks' "$otheap" flame "$work/big.pb" -o "$work/big.html"
 size=$(wc -c <"$work/big.html")
 if [ "$size" -lt 10000000 ]; then ok 'html of 100,000 stacks is below 10 MB'; else not_ok 'html of 100,000 stacks is below 10 MB' "$size bytes"; fi
-
-if command -v node >/dev/null; then
-	sed -n '/^<script>$/,/^<\/script>$/p' "$work/a.html" | sed '1d;$d' >"$work/page.js"
-	check 'the script is one' node --check "$work/page.js"
-	check 'the page works' node tests/e2e/flame.js "$work/a.html"
-	check 'the page works: what changed' node tests/e2e/flame.js "$work/d.html"
-	check 'the page works: without samples' node tests/e2e/flame.js "$work/none.html" empty
-	check 'the page works: 100,000 stacks' node tests/e2e/flame.js "$work/big.html" any
-else
-	skip 'the page works' 'no node'
-fi
