@@ -11,7 +11,8 @@
 # in redis-tools, and the tests start it by themselves.
 
 # An entry is a package; `a|b` whichever of both this release has; `cmd=package`
-# nothing where a command of that name is already in PATH.
+# nothing where a command of that name is already in PATH; `package?` nothing
+# where this release has no such package (its tests are skipped then).
 build='gcc g++ make pkg-config|pkgconf protobuf-c-compiler libprotobuf-c-dev
 	zlib1g-dev libelf-dev libdw-dev libiberty-dev'
 test='check git perl bash sqlite3 redis-tools node=nodejs python3
@@ -19,7 +20,8 @@ test='check git perl bash sqlite3 redis-tools node=nodejs python3
 	libjemalloc-dev libgoogle-perftools4|libgoogle-perftools4t64
 	libtcmalloc-minimal4|libtcmalloc-minimal4t64
 	libmimalloc2.0|libmimalloc2.0t64|libmimalloc3
-	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps'
+	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps
+	chromium? chromium-driver? fonts-dejavu-core'
 bench='heaptrack'
 
 only_list=0
@@ -54,6 +56,12 @@ is_installed() {
 	printf '%s\n' "$installed" | grep -qxF "$1"
 }
 
+# Do we know yet which packages there are?
+have_lists=0
+for p in /var/lib/apt/lists/*_Packages*; do
+	[ ! -e "$p" ] || have_lists=1
+done
+
 is_known() {
 	[ $have_dpkg = 1 ] && apt-cache show --no-all-versions "$1" >/dev/null 2>&1
 }
@@ -61,6 +69,7 @@ is_known() {
 # The package to install for an entry; nothing if it is satisfied.
 choose() {
 	names=${1#*=}
+	names=${names%\?}
 	case $1 in
 	*=*) command -v "${1%%=*}" >/dev/null && return ;;
 	esac
@@ -73,6 +82,9 @@ choose() {
 			return
 		fi
 	done
+	case $1 in
+	*\?) [ $have_lists = 0 ] || return ;;
+	esac
 	echo "${names%%|*}"
 }
 
@@ -125,6 +137,7 @@ apt() {
 [ -z "$as_root" ] || sudo true || give_up "sudo did not let us"
 echo "deps: apt-get update"
 apt update
+have_lists=1
 find_missing # names are known only now
 echo "deps: apt-get install $missing"
 # shellcheck disable=SC2086 # a list
