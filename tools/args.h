@@ -43,8 +43,7 @@ enum {
 /* For a table of long options: those of every subcommand that prints a table of rows. */
 #define OH_ARGS_TABLE \
 	{ "count", required_argument, NULL, 'n' }, { "cum", no_argument, NULL, 'c' }, \
-	    { "lines", no_argument, NULL, 'l' }, \
-	    { "stacks", no_argument, NULL, OH_OPT_STACKS }, \
+	    { "lines", no_argument, NULL, 'l' }, { "stacks", no_argument, NULL, OH_OPT_STACKS }, \
 	    { "sites", no_argument, NULL, OH_OPT_STACKS }, \
 	{ \
 		"unit", required_argument, NULL, 'u' \

@@ -18,8 +18,9 @@
 
 #include "tools/mem.h"
 
-#define TRIES 100 /* of a temporary name; each is used by a command that still runs or was killed \
-		   */
+#define TRIES \
+	100 /* of a temporary name; each is used by a command that still runs or was killed \
+	     */
 
 static bool
 complain(const char *path, int error)
