@@ -15,26 +15,17 @@
 
 #include "tools/estimate.h"
 #include "tools/intern.h"
+#include "tools/lists.h"
 #include "tools/mem.h"
 
 #define SECOND_NS INT64_C(1000000000)
-
-/* Lists of words, numbered 0, 1, 2 ... in the order they are first seen. */
-struct lists {
-	uint64_t *words;
-	size_t word_count, word_cap;
-	size_t *at; /* list i is words[at[i] .. at[i + 1]) */
-	size_t count, at_cap;
-	uint32_t *slots; /* open addressing: list + 1 */
-	size_t slot_cap;
-};
 
 struct work {
 	struct oh_merge *m;
 	struct oh_profile *p;
 	size_t file_count;
 	struct oh_intern strings;
-	struct lists mappings, functions, locations, label_sets, samples;
+	struct oh_lists mappings, functions, locations, label_sets, samples;
 	size_t mapping_cap, location_cap, line_at_cap, line_count_cap, location_mapping_cap;
 	size_t comment_cap;
 	/* of the file being added: its index -> the merged one */
@@ -50,64 +41,6 @@ struct work {
 	} * detail;
 	size_t detail_cap;
 };
-
-/* ---- lists of words --------------------------------------------------------- */
-
-static size_t
-list_slot(const struct lists *l, const uint64_t *words, size_t len)
-{
-	uint64_t h = len;
-	size_t i;
-
-	for (size_t k = 0; k < len; k++) {
-		h = (h ^ words[k]) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-		h ^= h >> 29;
-	}
-	for (i = (size_t)h & (l->slot_cap - 1); l->slots[i] != 0; i = (i + 1) & (l->slot_cap - 1)) {
-		const size_t *at = &l->at[l->slots[i] - 1];
-
-		if (at[1] - at[0] == len &&
-		    memcmp(l->words + at[0], words, len * sizeof(*words)) == 0)
-			break;
-	}
-	return i;
-}
-
-static uint32_t
-list_intern(struct lists *l, const uint64_t *words, size_t len, bool *ret_new)
-{
-	size_t slot;
-
-	if (2 * (l->count + 1) > l->slot_cap) {
-		free(l->slots);
-		l->slot_cap = l->slot_cap ? 2 * l->slot_cap : 256;
-		l->slots = oh_xcalloc(l->slot_cap, sizeof(*l->slots));
-		for (size_t i = 0; i < l->count; i++)
-			l->slots[list_slot(l, l->words + l->at[i], l->at[i + 1] - l->at[i])] =
-			    (uint32_t)i + 1;
-	}
-	slot = list_slot(l, words, len);
-	*ret_new = l->slots[slot] == 0;
-	if (*ret_new) {
-		l->words =
-		    oh_xgrow(l->words, &l->word_cap, l->word_count + len + 1, sizeof(*l->words));
-		l->at = oh_xgrow(l->at, &l->at_cap, l->count + 2, sizeof(*l->at));
-		memcpy(l->words + l->word_count, words, len * sizeof(*words));
-		l->at[l->count] = l->word_count;
-		l->word_count += len;
-		l->at[++l->count] = l->word_count;
-		l->slots[slot] = (uint32_t)l->count;
-	}
-	return l->slots[slot] - 1;
-}
-
-static void
-list_free(struct lists *l)
-{
-	free(l->words);
-	free(l->at);
-	free(l->slots);
-}
 
 /* Room for a key of `len` words. */
 static uint64_t *
@@ -150,7 +83,7 @@ merge_mappings(struct work *w, const struct oh_profile *from)
 		key[2] = m.offset;
 		key[3] = unnamed ? m.start : 0;
 		key[4] = unnamed ? m.limit : 0;
-		w->mapping_to[i] = list_intern(&w->mappings, key, OH_ARRAY_LEN(key), &is_new);
+		w->mapping_to[i] = oh_lists_intern(&w->mappings, key, OH_ARRAY_LEN(key), &is_new);
 		if (!is_new)
 			continue;
 		p->mappings = oh_xgrow(
@@ -175,7 +108,7 @@ merge_functions(struct work *w, const struct oh_profile *from)
 		key[1] = f.system_name;
 		key[2] = f.filename;
 		key[3] = f.start_line;
-		w->function_to[i] = list_intern(&w->functions, key, OH_ARRAY_LEN(key), &is_new);
+		w->function_to[i] = oh_lists_intern(&w->functions, key, OH_ARRAY_LEN(key), &is_new);
 		if (is_new)
 			(void)oh_profile_add_function(w->p, &f);
 	}
@@ -227,7 +160,7 @@ merge_locations(struct work *w, const struct oh_profile *from)
 			key[3 + 2 * i] = w->function_to[lines[i].function];
 			key[4 + 2 * i] = lines[i].line;
 		}
-		w->location_to[l] = list_intern(&w->locations, key, 3 + 2 * (size_t)n, &is_new);
+		w->location_to[l] = oh_lists_intern(&w->locations, key, 3 + 2 * (size_t)n, &is_new);
 		if (is_new)
 			add_location(w, key);
 	}
@@ -250,7 +183,7 @@ merge_label_sets(struct work *w, const struct oh_profile *from)
 			key[4 * i + 2] = merge_string(w, from, label->unit);
 			key[4 * i + 3] = (uint64_t)label->num;
 		}
-		w->label_set_to[s] = list_intern(&w->label_sets, key, 4 * (size_t)n, &is_new);
+		w->label_set_to[s] = oh_lists_intern(&w->label_sets, key, 4 * (size_t)n, &is_new);
 	}
 }
 
@@ -283,7 +216,7 @@ merge_sample(struct work *w, const struct oh_profile *from, size_t s)
 	key[0] = w->label_set_to[from->label_set[s]];
 	for (uint32_t f = 0; f < n; f++)
 		key[1 + f] = w->location_to[from->frames[at + f]];
-	i = list_intern(&w->samples, key, 1 + (size_t)n, &is_new);
+	i = oh_lists_intern(&w->samples, key, 1 + (size_t)n, &is_new);
 	if (is_new) {
 		w->values =
 		    oh_xgrow(w->values, &w->value_cap, ((size_t)i + 1) * files, sizeof(*w->values));
@@ -380,7 +313,7 @@ static void
 finish_label_sets(struct work *w)
 {
 	struct oh_profile *p = w->p;
-	const struct lists *l = &w->label_sets;
+	const struct oh_lists *l = &w->label_sets;
 
 	p->label_set_count = l->count;
 	p->label_count = l->word_count / 4;
@@ -473,11 +406,11 @@ oh_merge(struct oh_merge *ret, struct oh_profile *const *profiles, const int *ty
 	finish_label_sets(&w);
 	finish_samples(&w);
 	oh_intern_free(&w.strings);
-	list_free(&w.mappings);
-	list_free(&w.functions);
-	list_free(&w.locations);
-	list_free(&w.label_sets);
-	list_free(&w.samples);
+	oh_lists_free(&w.mappings);
+	oh_lists_free(&w.functions);
+	oh_lists_free(&w.locations);
+	oh_lists_free(&w.label_sets);
+	oh_lists_free(&w.samples);
 	free(w.key);
 	free(w.values);
 	free(w.detail);
