@@ -7,10 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tools/filter.h"
 #include "tools/mem.h"
 #include "tools/symbols.h"
+
+/* A terminal shows lines that fit; a file gets them whole. */
+static unsigned
+terminal_columns(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
 
 void
 oh_args_init(struct oh_args *a, const char *cmd)
@@ -21,6 +32,7 @@ oh_args_init(struct oh_args *a, const char *cmd)
 	a->max_bytes = OH_PROFILE_MAX_DEFAULT;
 	a->view = OH_VIEW_FUNCTIONS;
 	a->unit = OH_BYTES_AUTO;
+	a->names.columns = terminal_columns();
 }
 
 static bool
@@ -35,6 +47,50 @@ static bool
 parse_count(const char *s, uint64_t *ret)
 {
 	return strspn(s, "0123456789") == strlen(s) && oh_parse_size(s, ret);
+}
+
+/* What --by may be: a view, or something else than functions. */
+static bool
+take_by(struct oh_args *a, const char *what)
+{
+	static const struct {
+		const char *name;
+		enum oh_view view;
+		enum oh_group_by by;
+	} known[] = {
+		{ "function", OH_VIEW_FUNCTIONS, OH_GROUP_NONE },
+		{ "line", OH_VIEW_LINES, OH_GROUP_NONE },
+		{ "stack", OH_VIEW_STACKS, OH_GROUP_NONE },
+		{ "thread", OH_VIEW_FUNCTIONS, OH_GROUP_THREAD },
+		{ "size", OH_VIEW_FUNCTIONS, OH_GROUP_SIZE },
+		{ "module", OH_VIEW_FUNCTIONS, OH_GROUP_MODULE },
+	};
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(known); i++)
+		if (strcmp(what, known[i].name) == 0) {
+			a->view = known[i].view;
+			a->by = known[i].by;
+			return true;
+		}
+	if (strncmp(what, "label=", 6) == 0 && what[6] != '\0') {
+		a->view = OH_VIEW_FUNCTIONS;
+		a->by = OH_GROUP_LABEL;
+		a->by_key = what + 6;
+		return true;
+	}
+	return bad_value(
+	    a, "--by", what, "function, line, stack, thread, size, module or label=KEY");
+}
+
+static bool
+take_width(struct oh_args *a, const char *s)
+{
+	uint64_t n;
+
+	if (!parse_count(s, &n) || n > 10000)
+		return bad_value(a, "--width", s, "a number of columns, 0 for no limit");
+	a->names.columns = (unsigned)n;
+	return true;
 }
 
 static bool
@@ -77,6 +133,22 @@ take(struct oh_args *a, int c, char **argv)
 	case OH_OPT_IGNORE:
 		a->ignore = optarg;
 		break;
+	case OH_OPT_HIDE:
+		a->hide = optarg;
+		break;
+	case OH_OPT_BY:
+		return take_by(a, optarg);
+	case OH_OPT_SHORT_NAMES:
+		a->names.shorten = true;
+		break;
+	case OH_OPT_WIDTH:
+		return take_width(a, optarg);
+	case OH_OPT_SOURCE_PATH:
+		a->source_path = optarg;
+		break;
+	case OH_OPT_TRIM_PATH:
+		a->trim_path = optarg;
+		break;
 	case OH_OPT_FORCE:
 		a->force = true;
 		break;
@@ -117,7 +189,8 @@ oh_args_parse(
 		if (!take(a, c, argv))
 			return false;
 	return oh_filter_check(a->cmd, "--focus", a->focus) &&
-	       oh_filter_check(a->cmd, "--ignore", a->ignore);
+	       oh_filter_check(a->cmd, "--ignore", a->ignore) &&
+	       oh_filter_check(a->cmd, "--hide", a->hide);
 }
 
 bool
@@ -181,7 +254,12 @@ oh_args_type(const struct oh_args *a, const char *file, const struct oh_profile 
 void
 oh_args_names(const struct oh_args *a, struct oh_profile *p, int type, double *keep_with)
 {
-	if ((type >= 0 || type == OH_ARGS_EVERY) && !a->no_symbols) {
+	/* A label needs no names, unless an expression asks for them. */
+	bool unused =
+	    (a->by == OH_GROUP_THREAD || a->by == OH_GROUP_SIZE || a->by == OH_GROUP_LABEL) &&
+	    a->focus == NULL && a->ignore == NULL;
+
+	if ((type >= 0 || type == OH_ARGS_EVERY) && !a->no_symbols && !unused) {
 		uint8_t *wanted = type >= 0 ? oh_symbols_wanted(p, (unsigned)type) : NULL;
 
 		oh_symbols_resolve(p, wanted);
@@ -189,4 +267,6 @@ oh_args_names(const struct oh_args *a, struct oh_profile *p, int type, double *k
 	}
 	oh_symbols_demangle(p);
 	oh_filter_samples(p, a->focus, a->ignore, keep_with);
+	oh_filter_hide(p, a->hide);
+	oh_group_samples(p, a->by, a->by_key);
 }

@@ -9,20 +9,26 @@
 
 #include "core/base.h"
 #include "tools/aggregate.h"
+#include "tools/group.h"
+#include "tools/place.h"
 #include "tools/print.h"
 #include "tools/profile.h"
 
 struct oh_args {
 	const char *cmd;         /* name of the subcommand */
 	const char *sample_type; /* NULL: the profile's default */
-	const char *focus, *ignore;
+	const char *focus, *ignore, *hide;
 	const char *output; /* NULL: not given */
 	const char *format; /* of --format; NULL: not given */
-	uint64_t count;     /* rows; 0 = all */
+	const char *source_path, *trim_path;
+	uint64_t count; /* rows; 0 = all */
 	bool count_given;
 	uint64_t max_bytes;
 	enum oh_view view;
 	enum oh_byte_unit unit;
+	enum oh_group_by by;
+	const char *by_key; /* of OH_GROUP_LABEL */
+	struct oh_names names;
 	bool by_cum, no_symbols, force;
 	uint64_t min_percent; /* of --min */
 	bool help;            /* asked for: print it and no more */
@@ -38,15 +44,27 @@ enum {
 	OH_OPT_FORCE,
 	OH_OPT_MIN,
 	OH_OPT_FORMAT,
+	OH_OPT_HIDE,
+	OH_OPT_BY,
+	OH_OPT_SHORT_NAMES,
+	OH_OPT_WIDTH,
+	OH_OPT_SOURCE_PATH,
+	OH_OPT_TRIM_PATH,
+	OH_OPT_OTHERS, /* what one subcommand alone has begins here */
 };
 
 /* For a table of long options: those of every subcommand that prints a table of rows. */
 #define OH_ARGS_TABLE \
 	{ "count", required_argument, NULL, 'n' }, { "cum", no_argument, NULL, 'c' }, \
 	    { "lines", no_argument, NULL, 'l' }, { "stacks", no_argument, NULL, OH_OPT_STACKS }, \
-	    { "sites", no_argument, NULL, OH_OPT_STACKS }, \
+	    { "sites", no_argument, NULL, OH_OPT_STACKS }, OH_ARGS_TEXT
+
+/* Of every subcommand that prints values and names as text. */
+#define OH_ARGS_TEXT \
+	{ "unit", required_argument, NULL, 'u' }, \
+	    { "short-names", no_argument, NULL, OH_OPT_SHORT_NAMES }, \
 	{ \
-		"unit", required_argument, NULL, 'u' \
+		"width", required_argument, NULL, OH_OPT_WIDTH \
 	}
 
 /* The same for every subcommand that reads a profile, and the end of the table. */
@@ -56,7 +74,7 @@ enum {
 	    { "max-size", required_argument, NULL, OH_OPT_MAX_SIZE }, \
 	    { "focus", required_argument, NULL, OH_OPT_FOCUS }, \
 	    { "ignore", required_argument, NULL, OH_OPT_IGNORE }, \
-	    { "help", no_argument, NULL, 'h' }, \
+	    { "hide", required_argument, NULL, OH_OPT_HIDE }, { "help", no_argument, NULL, 'h' }, \
 	{ \
 		NULL, 0, NULL, 0 \
 	}
@@ -95,8 +113,9 @@ int oh_args_type(const struct oh_args *a, const char *file, const struct oh_prof
 
 /*
  * Give the frames of samples with a value of `type` (OH_ARGS_EVERY: of all) their names, then leave
- * only the samples that --focus and --ignore say.  keep_with is an array that
- * runs beside the samples, or NULL.
+ * only the samples that --focus and --ignore say, without the frames that
+ * --hide says, put together as --by says.  keep_with is an array that runs
+ * beside the samples, or NULL.
  */
 void oh_args_names(const struct oh_args *a, struct oh_profile *p, int type, double *keep_with);
 

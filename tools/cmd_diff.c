@@ -13,10 +13,9 @@
 
 #include "tools/args.h"
 #include "tools/cmd.h"
-#include "tools/compare.h"
+#include "tools/diff.h"
 #include "tools/estimate.h"
 #include "tools/mem.h"
-#include "tools/merge.h"
 #include "tools/place.h"
 
 #define FILES_MAX OH_COMPARE_FILES_MAX
@@ -35,8 +34,12 @@ static const char help[] =
     "      --stacks, --sites   a block for each whole call stack\n"
     "      --focus REGEX       only stacks with a function or file that matches\n"
     "      --ignore REGEX      no stacks with a function or file that matches\n"
+    "      --hide REGEX        without the frames that match; their callers get the value\n"
     "      --force             compare also different programs and sampling intervals\n"
+    "  -o, --output FORMAT     text, json, csv, or folded: stacks as root;...;leaf from to\n"
     "  -u, --unit UNIT         auto, bytes, KiB, MiB or GiB (default auto)\n"
+    "      --short-names, --width COLUMNS\n"
+    "                          as otheap top\n"
     "      --no-symbols        do not look for names in the programs\n"
     "      --max-size SIZE     refuse a file with more than this when unpacked (default 1g)\n"
     "  -h, --help              this text\n"
@@ -50,36 +53,15 @@ static const char help[] =
 
 static const struct option options[] = {
 	OH_ARGS_TABLE,
+	{ "output", required_argument, NULL, 'o' },
 	{ "force", no_argument, NULL, OH_OPT_FORCE },
 	OH_ARGS_COMMON,
 };
 
-struct diff {
-	const struct oh_args *a;
-	struct oh_compared c;
-	struct oh_merge m;
-	struct oh_table growth, *values; /* values[i]: of file i, by row number */
-	double *q;                       /* [row of growth] */
-	size_t changed, significant;
-	bool error_bars;
-};
-
 /* ---- work --------------------------------------------------------------------- */
 
-static int64_t
-value_of(const struct diff *d, const struct oh_row *row)
-{
-	return d->a->by_cum ? row->cum : row->flat;
-}
-
-static double
-variance_of(const struct diff *d, const struct oh_row *row)
-{
-	return d->a->by_cum ? row->cum_variance : row->flat_variance;
-}
-
 static void
-compare(struct diff *d)
+compare(struct oh_diff *d)
 {
 	struct oh_profile *p;
 	size_t kept = 0;
@@ -92,17 +74,20 @@ compare(struct diff *d)
 	for (size_t i = 0; i < d->c.count; i++)
 		oh_aggregate_all(&d->values[i], p, (unsigned)i + 1, d->a->view, NULL);
 	for (size_t i = 0; i < d->growth.row_count; i++)
-		if (value_of(d, &d->growth.rows[i]) != 0)
+		if (oh_diff_value(d, &d->growth.rows[i]) != 0)
 			d->growth.rows[kept++] = d->growth.rows[i];
 	d->growth.row_count = d->changed = kept;
 	oh_table_sort(&d->growth, p, d->a->by_cum);
 
+	d->shown = d->a->count == 0 || d->a->count > kept ? kept : (size_t)d->a->count;
+	d->growth.exact = d->m.exact;
 	d->error_bars = d->m.has_variance && !d->m.exact;
 	d->q = oh_xcalloc(kept, sizeof(*d->q));
 	for (size_t i = 0; i < kept; i++) {
 		const struct oh_row *row = &d->growth.rows[i];
 
-		d->q[i] = oh_estimate_p_value((double)value_of(d, row), variance_of(d, row));
+		d->q[i] =
+		    oh_estimate_p_value((double)oh_diff_value(d, row), oh_diff_variance(d, row));
 	}
 	oh_estimate_adjust(d->q, kept);
 	for (size_t i = 0; i < kept; i++)
@@ -112,14 +97,14 @@ compare(struct diff *d)
 /* ---- output ------------------------------------------------------------------- */
 
 static const char *
-unit_of(const struct diff *d)
+unit_of(const struct oh_diff *d)
 {
 	return oh_profile_string(d->m.p, d->m.p->types[0].unit);
 }
 
 /* Growth, with its sign. */
 static const char *
-format_growth(const struct diff *d, char *buf, int64_t value)
+format_growth(const struct oh_diff *d, char *buf, int64_t value)
 {
 	char text[OH_VALUE_MAX];
 
@@ -129,27 +114,16 @@ format_growth(const struct diff *d, char *buf, int64_t value)
 }
 
 static const char *
-format_value(const struct diff *d, char *buf, long double value)
+format_value(const struct oh_diff *d, char *buf, long double value)
 {
 	return oh_format_value(buf, value, unit_of(d), d->a->unit);
 }
 
-/* The sum of all values of a sample type: with signs, as a difference needs it. */
-static int64_t
-sum_of(const struct oh_profile *p, unsigned type)
-{
-	int64_t sum = 0;
-
-	for (size_t s = 0; s < p->sample_count; s++)
-		sum = oh_add_saturated(sum, oh_profile_value(p, s, type));
-	return sum;
-}
-
 static void
-print_header(const struct diff *d)
+print_header(const struct oh_diff *d)
 {
 	const struct oh_profile *p = d->m.p, *a = d->c.files[0], *b = d->c.files[d->c.count - 1];
-	int64_t growth = sum_of(p, 0);
+	int64_t growth = oh_diff_sum(p, 0);
 	char text[OH_VALUE_MAX];
 
 	for (size_t i = 0; i < d->c.count; i++) {
@@ -169,8 +143,9 @@ print_header(const struct diff *d)
 		    d->m.same_process
 			? "the same; blocks that must be in both profiles add no error"
 			: "not known to be the same; the errors of both profiles add up");
-	(void)printf("Total      %s", format_value(d, text, (long double)sum_of(p, 1)));
-	(void)printf(" -> %s", format_value(d, text, (long double)sum_of(p, (unsigned)d->c.count)));
+	(void)printf("Total      %s", format_value(d, text, (long double)oh_diff_sum(p, 1)));
+	(void)printf(
+	    " -> %s", format_value(d, text, (long double)oh_diff_sum(p, (unsigned)d->c.count)));
 	(void)printf(", growth %s", format_growth(d, text, growth));
 	if (d->error_bars)
 		(void)printf(" +- %s (95 %%)",
@@ -202,18 +177,18 @@ column(struct texts *x)
 }
 
 static void
-format_row(const struct diff *d, size_t i, struct texts *x)
+format_row(const struct oh_diff *d, size_t i, struct texts *x)
 {
 	const struct oh_row *row = &d->growth.rows[i];
 
 	x->count = 0;
-	(void)format_growth(d, column(x), value_of(d, row));
+	(void)format_growth(d, column(x), oh_diff_value(d, row));
 	if (d->error_bars)
 		(void)format_value(
-		    d, column(x), (long double)oh_estimate_half_width(variance_of(d, row)));
+		    d, column(x), (long double)oh_estimate_half_width(oh_diff_variance(d, row)));
 	for (size_t f = 0; f < d->c.count; f++)
 		(void)format_value(
-		    d, column(x), (long double)value_of(d, &d->values[f].rows[row->number]));
+		    d, column(x), (long double)oh_diff_value(d, &d->values[f].rows[row->number]));
 	if (!d->error_bars)
 		return;
 	(void)snprintf(column(x), OH_VALUE_MAX, d->q[i] < 0.0001 ? "<.0001" : "%.4f", d->q[i]);
@@ -222,7 +197,7 @@ format_row(const struct diff *d, size_t i, struct texts *x)
 }
 
 static void
-format_titles(const struct diff *d, struct texts *x)
+format_titles(const struct oh_diff *d, struct texts *x)
 {
 	x->count = 0;
 	(void)strcpy(column(x), "growth");
@@ -247,12 +222,12 @@ print_texts(const struct texts *x, const size_t *width)
 }
 
 static void
-print_row(const struct diff *d, const struct oh_row *row)
+print_row(const struct oh_diff *d, const struct oh_row *row, size_t used)
 {
 	const struct oh_table *t = &d->growth;
 
 	if (d->a->view != OH_VIEW_STACKS) {
-		oh_print_place(stdout, d->m.p, &t->places[row->place]);
+		oh_print_place_in(stdout, d->m.p, &t->places[row->place], &d->a->names, used);
 		(void)putchar('\n');
 		return;
 	}
@@ -262,38 +237,39 @@ print_row(const struct diff *d, const struct oh_row *row)
 
 		for (uint32_t k = t->place_at[l]; k < t->place_at[l + 1]; k++) {
 			(void)fputs("    ", stdout);
-			oh_print_place(stdout, d->m.p, &t->places[t->place_ids[k]]);
+			oh_print_place_in(
+			    stdout, d->m.p, &t->places[t->place_ids[k]], &d->a->names, 4);
 			(void)putchar('\n');
 		}
 	}
 }
 
 static void
-print_report(const struct diff *d)
+print_report(const struct oh_diff *d)
 {
-	size_t shown =
-	    d->a->count == 0 || d->a->count > d->changed ? d->changed : (size_t)d->a->count;
-	size_t width[COLUMNS_MAX] = { 0 };
+	size_t width[COLUMNS_MAX] = { 0 }, used = 0;
 	struct texts x;
 
 	print_header(d);
 	format_titles(d, &x);
-	for (size_t i = 0; i <= shown; i++) {
+	for (size_t i = 0; i <= d->shown; i++) {
 		for (size_t c = 0; c < x.count; c++)
 			if (strlen(x.t[c]) > width[c])
 				width[c] = strlen(x.t[c]);
-		if (i < shown)
+		if (i < d->shown)
 			format_row(d, i, &x);
 	}
 	format_titles(d, &x);
+	for (size_t c = 0; c < x.count; c++)
+		used += width[c] + 2;
 	print_texts(&x, width);
 	(void)puts(d->a->view == OH_VIEW_STACKS  ? "call stack"
 		   : d->a->view == OH_VIEW_LINES ? "function and line"
 						 : "function");
-	for (size_t i = 0; i < shown; i++) {
+	for (size_t i = 0; i < d->shown; i++) {
 		format_row(d, i, &x);
 		print_texts(&x, width);
-		print_row(d, &d->growth.rows[i]);
+		print_row(d, &d->growth.rows[i], used);
 	}
 }
 
@@ -301,18 +277,28 @@ static int
 diff(int argc, char **argv)
 {
 	struct oh_args a;
-	struct diff d = { .a = &a };
+	struct oh_diff d = { .a = &a };
+	enum oh_format format;
 	bool good;
 	int rc;
 
 	oh_args_init(&a, "diff");
-	rc = oh_args_start(&a, help, argc, argv, ":s:n:clu:h", options, 2, FILES_MAX);
+	rc = oh_args_start(&a, help, argc, argv, ":s:n:clo:u:h", options, 2, FILES_MAX);
 	if (rc != OH_ARGS_GO)
 		return rc;
+	if (!oh_parse_format("diff", a.output, &format))
+		return OH_EXIT_BAD;
+	if (format != OH_FORMAT_TEXT && !a.count_given)
+		a.count = 0;
+	if (format == OH_FORMAT_FOLDED)
+		a.view = OH_VIEW_STACKS;
 	good = oh_compare_read(&d.c, &a, argv + optind, (size_t)(argc - optind));
 	if (good) {
 		compare(&d);
-		print_report(&d);
+		if (format == OH_FORMAT_TEXT)
+			print_report(&d);
+		else
+			oh_diff_print_data(&d, format);
 		for (size_t i = 0; i < d.c.count; i++)
 			oh_table_free(&d.values[i]);
 	}

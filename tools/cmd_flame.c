@@ -29,6 +29,7 @@ static const char help[] =
     "  -s, --sample-type TYPE  what to draw, or to show first (default: as otheap top)\n"
     "      --focus REGEX       only stacks with a function or file that matches\n"
     "      --ignore REGEX      no stacks with a function or file that matches\n"
+    "      --hide REGEX        without the frames that match; their callers get the value\n"
     "      --force             compare also different programs and sampling intervals\n"
     "      --no-symbols        do not look for names in the programs\n"
     "      --max-size SIZE     refuse a file with more than this when unpacked (default 1g)\n"

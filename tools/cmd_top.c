@@ -7,10 +7,12 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/args.h"
 #include "tools/cmd.h"
 #include "tools/mem.h"
+#include "tools/profile_write.h"
 #include "tools/top.h"
 
 static const char help[] =
@@ -26,10 +28,16 @@ static const char help[] =
     "  -c, --cum               largest with everything it calls first\n"
     "  -l, --lines             a row for each source line, not each function\n"
     "      --stacks, --sites   a block for each whole call stack\n"
+    "      --by WHAT           function, line, stack, thread, size (of blocks), module or\n"
+    "                          label=KEY\n"
     "      --focus REGEX       only stacks with a function or file that matches\n"
     "      --ignore REGEX      no stacks with a function or file that matches\n"
-    "  -o, --output FORMAT     text, json, csv, or folded: stacks as root;...;leaf value\n"
+    "      --hide REGEX        without the frames that match; their callers get the value\n"
+    "  -o, --output FORMAT     text, json, csv, folded: stacks as root;...;leaf value, or\n"
+    "                          pprof: a profile of what is left, on standard output\n"
     "  -u, --unit UNIT         of text: auto, bytes, KiB, MiB or GiB (default auto)\n"
+    "      --short-names       of text: no template arguments and parameters\n"
+    "      --width COLUMNS     of text: lines that fit (default: a terminal's; 0 = any)\n"
     "      --no-symbols        do not look for names in the programs; what the file has\n"
     "                          is shown, other frames as module+offset\n"
     "      --max-size SIZE     refuse a file with more than this when unpacked; suffixes\n"
@@ -44,6 +52,7 @@ static const char help[] =
 
 static const struct option options[] = {
 	OH_ARGS_TABLE,
+	{ "by", required_argument, NULL, OH_OPT_BY },
 	{ "output", required_argument, NULL, 'o' },
 	OH_ARGS_COMMON,
 };
@@ -54,10 +63,8 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{ "text", oh_top_print_text },
-	{ "json", oh_top_print_json },
-	{ "csv", oh_top_print_csv },
-	{ "folded", oh_top_print_folded },
+	{ "text", oh_top_print_text }, { "json", oh_top_print_json }, { "csv", oh_top_print_csv },
+	{ "folded", oh_top_print_folded }, { "pprof", NULL }, /* no table: save() */
 };
 
 static const struct format *
@@ -66,9 +73,49 @@ find_format(const char *name)
 	for (size_t i = 0; i < OH_ARRAY_LEN(formats); i++)
 		if (strcmp(name, formats[i].name) == 0)
 			return &formats[i];
-	(void)fprintf(
-	    stderr, "otheap: top: --output '%s': expected text, json, csv or folded\n", name);
+	(void)fprintf(stderr,
+	    "otheap: top: --output '%s': expected text, json, csv, folded or pprof\n", name);
 	return NULL;
+}
+
+/* What a row is: the plural, and the title of its column. */
+static void
+name_rows(struct oh_top *r, const struct oh_args *a)
+{
+	static const char *const views[][2] = {
+		[OH_VIEW_FUNCTIONS] = { "functions", "function" },
+		[OH_VIEW_LINES] = { "lines", "function and line" },
+		[OH_VIEW_STACKS] = { "stacks", "call stack" },
+	};
+	static const char *const groups[][2] = {
+		[OH_GROUP_THREAD] = { "threads", "thread" },
+		[OH_GROUP_SIZE] = { "sizes", "size of a block" },
+		[OH_GROUP_MODULE] = { "modules", "module" },
+		[OH_GROUP_LABEL] = { "labels", "label" },
+	};
+	const char *const *names = a->by == OH_GROUP_NONE ? views[a->view] : groups[a->by];
+
+	r->rows = names[0];
+	r->row = names[1];
+}
+
+/* The profile itself, with names and without what was left out. */
+static bool
+save(const struct oh_args *a, const char *file, struct oh_profile *p)
+{
+	int type = oh_args_type(a, file, p);
+
+	if (type == -2)
+		return false;
+	if (isatty(STDOUT_FILENO)) {
+		(void)fputs(
+		    "otheap: top: -o pprof is not for a terminal; send it to a file\n", stderr);
+		return false;
+	}
+	oh_args_names(a, p, OH_ARGS_EVERY, NULL);
+	if (a->sample_type != NULL)
+		p->default_type = p->types[type].type;
+	return oh_profile_write(p, stdout);
 }
 
 static bool
@@ -81,12 +128,14 @@ show(const struct oh_args *a, const char *file, const struct format *format, str
 		.t = &table,
 		.unit = "",
 		.view = a->view,
+		.names = a->names,
 		.byte_unit = a->unit,
 	};
 	int type = oh_args_type(a, file, p);
 
 	if (type == -2)
 		return false;
+	name_rows(&r, a);
 	if (type >= 0) {
 		r.has_type = true;
 		r.type = (unsigned)type;
@@ -125,7 +174,8 @@ top(int argc, char **argv)
 	p = oh_args_read(&a, argv[optind]);
 	if (p == NULL)
 		return OH_EXIT_BAD;
-	good = show(&a, argv[optind], format, p);
+	good =
+	    format->print == NULL ? save(&a, argv[optind], p) : show(&a, argv[optind], format, p);
 	oh_profile_free(p);
 	return good ? OH_EXIT_OK : OH_EXIT_BAD;
 }

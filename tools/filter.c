@@ -11,6 +11,7 @@
 
 #include "tools/mem.h"
 #include "tools/place.h"
+#include "tools/prune.h"
 #include "tools/symbols.h"
 
 bool
@@ -39,6 +40,17 @@ matches(const regex_t *re, const struct oh_profile *p, uint32_t string)
 }
 
 static uint8_t *
+match_functions(const struct oh_profile *p, const regex_t *re)
+{
+	uint8_t *ret = oh_xcalloc(p->function_count, 1);
+
+	for (size_t f = 0; f < p->function_count; f++)
+		ret[f] = matches(re, p, p->functions[f].name) ||
+			 matches(re, p, p->functions[f].filename);
+	return ret;
+}
+
+static uint8_t *
 match_locations(const struct oh_profile *p, const char *expression)
 {
 	uint8_t *functions, *ret;
@@ -47,11 +59,8 @@ match_locations(const struct oh_profile *p, const char *expression)
 
 	if (expression == NULL || regcomp(&re, expression, REG_EXTENDED | REG_NOSUB) != 0)
 		return NULL;
-	functions = oh_xcalloc(p->function_count, 1);
+	functions = match_functions(p, &re);
 	ret = oh_xcalloc(p->location_count, 1);
-	for (size_t f = 0; f < p->function_count; f++)
-		functions[f] = matches(&re, p, p->functions[f].name) ||
-			       matches(&re, p, p->functions[f].filename);
 	for (size_t l = 0; l < p->location_count; l++) {
 		const struct oh_line *lines = p->lines + p->line_at[l];
 
@@ -127,4 +136,52 @@ oh_filter_samples(struct oh_profile *p, const char *focus, const char *ignore, d
 		p->sample_count = kept;
 	free(want);
 	free(reject);
+}
+
+/* Leave out the lines of hidden functions.  Returns whether nothing is left of the location. */
+static bool
+hide_lines(struct oh_profile *p, size_t location, const uint8_t *hidden)
+{
+	struct oh_line *lines = p->lines + p->line_at[location];
+	uint32_t kept = 0, count = p->line_count[location];
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!hidden[lines[i].function])
+			lines[kept++] = lines[i];
+	p->line_count[location] = kept;
+	return count > 0 && kept == 0;
+}
+
+void
+oh_filter_hide(struct oh_profile *p, const char *hide)
+{
+	char name[OH_PLACE_NAME_MAX];
+	uint8_t *functions, *gone;
+	uint32_t at = 0, to = 0;
+	regex_t re;
+
+	if (hide == NULL || regcomp(&re, hide, REG_EXTENDED | REG_NOSUB) != 0)
+		return;
+	oh_prune_apply(p);
+	functions = match_functions(p, &re);
+	gone = oh_xcalloc(p->location_count, 1);
+	for (size_t l = 0; l < p->location_count; l++) {
+		if (p->line_count[l] > 0) {
+			gone[l] = hide_lines(p, l, functions);
+			continue;
+		}
+		oh_location_name(name, sizeof(name), p, p->location_mapping[l], p->address[l]);
+		gone[l] = regexec(&re, name, 0, NULL, 0) == 0;
+	}
+	for (size_t s = 0; s < p->sample_count; s++) {
+		uint32_t end = p->frame_at[s + 1];
+
+		for (; at < end; at++)
+			if (!gone[p->frames[at]])
+				p->frames[to++] = p->frames[at];
+		p->frame_at[s + 1] = to;
+	}
+	regfree(&re);
+	free(functions);
+	free(gone);
 }

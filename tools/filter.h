@@ -29,4 +29,11 @@ uint8_t *oh_filter_places(
  */
 void oh_filter_samples(struct oh_profile *p, const char *focus, const char *ignore, double *beside);
 
+/*
+ * Take the frames out of every stack whose function, file or module+offset
+ * matches; values stay, so that a caller takes the place of a function that is
+ * hidden.  The profile's drop_frames is applied first.  NULL hides nothing.
+ */
+void oh_filter_hide(struct oh_profile *p, const char *hide);
+
 #endif

@@ -34,6 +34,7 @@ struct oh_input {
 	uint8_t *window;
 	size_t cap, start, end;
 	uint64_t total_bytes, max_bytes;
+	size_t line_len; /* of the line that was given out, to be skipped */
 };
 
 /* Have some raw bytes, unless there are no more.  False on a read error. */
@@ -220,4 +221,32 @@ void
 oh_input_skip(struct oh_input *in, size_t len)
 {
 	in->start += len;
+}
+
+bool
+oh_input_line(struct oh_input *in, const char **ret, size_t *ret_len, struct oh_error *err)
+{
+	size_t seen = 0, have = 0, want = 1;
+	const uint8_t *b, *end = NULL;
+
+	oh_input_skip(in, in->line_len);
+	in->line_len = 0;
+	for (;;) {
+		have = oh_input_peek(in, want, &b, err);
+		if (have == 0)
+			return false;
+		end = memchr(b + seen, '\n', have - seen);
+		if (end != NULL || have < want)
+			break;
+		seen = have;
+		want = have + 1; /* whatever comes next: the window grows by itself */
+	}
+	*ret = (const char *)b;
+	*ret_len = end != NULL ? (size_t)(end - b) : have;
+	in->line_len = *ret_len + (end != NULL);
+	if (memchr(b, '\0', *ret_len) != NULL)
+		return oh_error_set(err, "not a text");
+	if (*ret_len > 0 && b[*ret_len - 1] == '\r')
+		--*ret_len;
+	return true;
 }

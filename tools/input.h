@@ -40,4 +40,11 @@ size_t oh_input_peek(struct oh_input *in, size_t want, const uint8_t **ret, stru
 /* Forget the first `len` bytes of what was peeked. */
 void oh_input_skip(struct oh_input *in, size_t len);
 
+/*
+ * The next line of a text, without its end ("\n" or "\r\n"); it stays until
+ * the next call.  False at the end, and on trouble: check err->text[0].  A NUL
+ * is trouble, too.
+ */
+bool oh_input_line(struct oh_input *in, const char **ret, size_t *ret_len, struct oh_error *err);
+
 #endif

@@ -22,6 +22,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_diff,
 	&oh_cmd_tree,
 	&oh_cmd_peek,
+	&oh_cmd_list,
 	&oh_cmd_flame,
 };
 

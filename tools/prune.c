@@ -314,3 +314,31 @@ oh_prune_sample(
 		}
 	}
 }
+
+void
+oh_prune_apply(struct oh_profile *p)
+{
+	struct oh_prune pr;
+	uint32_t to = 0, at = 0;
+
+	oh_prune_init(&pr, p);
+	if (pr.what == NULL) {
+		oh_prune_free(&pr);
+		return;
+	}
+	for (size_t s = 0; s < p->sample_count; s++) {
+		uint32_t first = at, end = p->frame_at[s + 1];
+
+		oh_prune_sample(&pr, p, &first, end);
+		memmove(p->frames + to, p->frames + first, (end - first) * sizeof(*p->frames));
+		to += end - first;
+		at = end;
+		p->frame_at[s + 1] = to;
+	}
+	for (size_t l = 0; l < p->location_count; l++) {
+		p->line_at[l] += pr.first_line[l];
+		p->line_count[l] -= pr.first_line[l];
+	}
+	p->drop_frames = p->keep_frames = 0;
+	oh_prune_free(&pr);
+}

@@ -43,6 +43,13 @@ void oh_prune_sample(
     const struct oh_prune *pr, const struct oh_profile *p, uint32_t *first, uint32_t end);
 
 /*
+ * Take the frames out of the profile that its drop_frames names, and the rule
+ * with them: for what changes frames afterwards.  Strings, locations and
+ * samples keep their numbers.  Nothing happens if the rule cannot be used.
+ */
+void oh_prune_apply(struct oh_profile *p);
+
+/*
  * Translate Go's regular expression syntax to POSIX extended syntax, for a
  * match of the whole string.  NULL if it uses something that has no equal
  * there, or that could take unbounded memory (counted repetition).  free() it.

@@ -9,6 +9,7 @@
 
 #include "core/base.h"
 #include "tools/aggregate.h"
+#include "tools/place.h"
 #include "tools/print.h"
 #include "tools/profile.h"
 
@@ -22,6 +23,9 @@ struct oh_top {
 	bool error_bars;
 	bool has_type; /* the profile has a sample type at all */
 	enum oh_view view;
+	const char *rows;            /* what a row is, in the plural: "functions", "threads" */
+	const char *row;             /* title of that column of text */
+	struct oh_names names;       /* of text */
 	enum oh_byte_unit byte_unit; /* of text */
 };
 

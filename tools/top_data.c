@@ -8,39 +8,20 @@
 #include "tools/top.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/data.h"
 #include "tools/escape.h"
-#include "tools/place.h"
+#include "tools/print.h"
 
-static const char *const views[] = {
-	[OH_VIEW_FUNCTIONS] = "functions",
-	[OH_VIEW_LINES] = "lines",
-	[OH_VIEW_STACKS] = "stacks",
-};
-
-/* The standard error of an estimate, or `none` where it is not known. */
 static void
 put_error(const struct oh_top *r, double variance, const char *none)
 {
-	if (r->t->exact)
-		(void)putchar('0');
-	else if (!r->error_bars || !isfinite(variance))
-		(void)fputs(none, stdout);
-	else
-		(void)printf("%.6g", sqrt(variance));
+	oh_data_error(r->t, r->error_bars, variance, none);
 }
 
 /* ---- JSON ------------------------------------------------------------------- */
-
-static void
-json_text(const char *key, const char *s)
-{
-	(void)printf(",\n \"%s\": ", key);
-	oh_put_json(stdout, s);
-}
 
 static void
 json_int(const char *key, int64_t n)
@@ -58,12 +39,13 @@ json_header(const struct oh_top *r)
 
 	(void)fputs("{\n \"file\": ", stdout);
 	oh_put_json(stdout, r->file);
-	json_text("program", program ? program : "");
-	json_text("pid", pid ? pid : "");
-	json_text("path", m ? oh_profile_string(p, m->filename) : "");
-	json_text("build_id", m ? oh_profile_string(p, m->build_id) : "");
-	json_text("sample_type", r->has_type ? oh_profile_string(p, p->types[r->type].type) : "");
-	json_text("unit", r->unit);
+	oh_data_json_text("program", program ? program : "");
+	oh_data_json_text("pid", pid ? pid : "");
+	oh_data_json_text("path", m ? oh_profile_string(p, m->filename) : "");
+	oh_data_json_text("build_id", m ? oh_profile_string(p, m->build_id) : "");
+	oh_data_json_text(
+	    "sample_type", r->has_type ? oh_profile_string(p, p->types[r->type].type) : "");
+	oh_data_json_text("unit", r->unit);
 	(void)fputs(",\n \"sample_types\": [", stdout);
 	for (size_t i = 0; i < p->type_count; i++) {
 		(void)fputs(i ? ", " : "", stdout);
@@ -73,7 +55,7 @@ json_header(const struct oh_top *r)
 	json_int("time_ns", p->time_ns);
 	json_int("duration_ns", p->duration_ns);
 	json_int("period", p->period);
-	json_text("period_unit", oh_profile_string(p, p->period_type.unit));
+	oh_data_json_text("period_unit", oh_profile_string(p, p->period_type.unit));
 	json_int("total", r->t->total);
 	(void)fputs(",\n \"total_stderr\": ", stdout);
 	put_error(r, r->t->total_variance, "null");
@@ -83,46 +65,8 @@ json_header(const struct oh_top *r)
 		oh_put_json(stdout, oh_profile_string(p, p->comments[i]));
 	}
 	(void)putchar(']');
-	json_text("view", views[r->view]);
+	oh_data_json_text("view", r->rows);
 	json_int("row_count", (int64_t)r->t->row_count);
-}
-
-static void
-json_place(const struct oh_top *r, const struct oh_place *pl)
-{
-	char name[OH_PLACE_NAME_MAX];
-
-	(void)fputs("\"function\": ", stdout);
-	oh_put_json(stdout, oh_place_name(name, r->p, pl));
-	(void)fputs(", \"file\": ", stdout);
-	oh_put_json(stdout, oh_profile_string(r->p, pl->file));
-	(void)printf(", \"line\": %u, \"module\": ", pl->line);
-	oh_put_json(stdout, oh_place_module(r->p, pl));
-}
-
-/* The frames of a row, leaf first, each printed by `one`. */
-static void
-each_frame(const struct oh_top *r, const struct oh_row *row,
-    void (*one)(const struct oh_top *r, const struct oh_place *pl, bool first))
-{
-	bool first = true;
-
-	for (uint32_t f = row->stack_at; f < row->stack_at + row->stack_len; f++) {
-		uint32_t l = r->p->frames[f];
-
-		for (uint32_t k = r->t->place_at[l]; k < r->t->place_at[l + 1]; k++) {
-			one(r, &r->t->places[r->t->place_ids[k]], first);
-			first = false;
-		}
-	}
-}
-
-static void
-json_frame(const struct oh_top *r, const struct oh_place *pl, bool first)
-{
-	(void)fputs(first ? "{" : ", {", stdout);
-	json_place(r, pl);
-	(void)putchar('}');
 }
 
 void
@@ -138,14 +82,14 @@ oh_top_print_json(const struct oh_top *r)
 		put_error(r, row->flat_variance, "null");
 		if (r->view == OH_VIEW_STACKS) {
 			(void)fputs(", \"frames\": [", stdout);
-			each_frame(r, row, json_frame);
+			oh_data_json_stack(r->p, r->t, row);
 			(void)fputs("]}", stdout);
 			continue;
 		}
 		(void)printf(", \"cum\": %" PRId64 ", \"cum_stderr\": ", row->cum);
 		put_error(r, row->cum_variance, "null");
 		(void)fputs(", ", stdout);
-		json_place(r, &r->t->places[row->place]);
+		oh_data_json_place(r->p, &r->t->places[row->place]);
 		(void)putchar('}');
 	}
 	(void)fputs("\n ]\n}\n", stdout);
@@ -178,36 +122,13 @@ csv_header(const struct oh_top *r)
 		csv_fact("comment", oh_profile_string(p, p->comments[i]));
 }
 
-/* The frames of a row, root first, with ';' between them. */
-static void
-put_stack(const struct oh_top *r, const struct oh_row *row, void (*put)(FILE *to, const char *s))
-{
-	char name[OH_PLACE_NAME_MAX];
-	bool first = true;
-
-	for (uint32_t f = row->stack_at + row->stack_len; f-- > row->stack_at;) {
-		uint32_t l = r->p->frames[f];
-
-		for (uint32_t k = r->t->place_at[l + 1]; k-- > r->t->place_at[l];) {
-			if (!first)
-				(void)putchar(';');
-			first = false;
-			put(stdout, oh_place_name(name, r->p, &r->t->places[r->t->place_ids[k]]));
-		}
-	}
-	if (first)
-		(void)fputs("(no stack)", stdout);
-}
-
 void
 oh_top_print_csv(const struct oh_top *r)
 {
-	char name[OH_PLACE_NAME_MAX];
-
 	csv_header(r);
 	(void)puts(r->view == OH_VIEW_STACKS
 		       ? "flat,flat_stderr,stack"
-		       : "flat,flat_stderr,cum,cum_stderr,function,file,line,module");
+		       : "flat,flat_stderr,cum,cum_stderr," OH_DATA_CSV_PLACE);
 	for (size_t i = 0; i < r->shown; i++) {
 		const struct oh_row *row = &r->t->rows[i];
 		const struct oh_place *pl = &r->t->places[row->place];
@@ -217,18 +138,14 @@ oh_top_print_csv(const struct oh_top *r)
 		(void)putchar(',');
 		if (r->view == OH_VIEW_STACKS) {
 			(void)putchar('"');
-			put_stack(r, row, oh_put_csv_frame);
+			oh_data_folded_stack(r->p, r->t, row, true);
 			(void)puts("\"");
 			continue;
 		}
 		(void)printf("%" PRId64 ",", row->cum);
 		put_error(r, row->cum_variance, "");
 		(void)putchar(',');
-		oh_put_csv(stdout, oh_place_name(name, r->p, pl));
-		(void)putchar(',');
-		oh_put_csv(stdout, oh_profile_string(r->p, pl->file));
-		(void)printf(",%u,", pl->line);
-		oh_put_csv(stdout, oh_place_module(r->p, pl));
+		oh_data_csv_place(r->p, pl);
 		(void)putchar('\n');
 	}
 }
@@ -239,7 +156,7 @@ void
 oh_top_print_folded(const struct oh_top *r)
 {
 	for (size_t i = 0; i < r->shown; i++) {
-		put_stack(r, &r->t->rows[i], oh_put_folded);
+		oh_data_folded_stack(r->p, r->t, &r->t->rows[i], false);
 		(void)printf(" %" PRId64 "\n", r->t->rows[i].flat);
 	}
 }

@@ -174,18 +174,14 @@ print_lost(const struct oh_profile *p)
 static void
 print_shown(const struct oh_top *r)
 {
-	static const char *const what[] = {
-		[OH_VIEW_FUNCTIONS] = "functions",
-		[OH_VIEW_LINES] = "lines",
-		[OH_VIEW_STACKS] = "call stacks",
-	};
 	int64_t sum = 0;
 	char percent[OH_VALUE_MAX];
 
 	for (size_t i = 0; i < r->shown; i++)
 		sum = oh_add_saturated(sum, r->t->rows[i].flat);
 	begin_line("Shown");
-	(void)printf("%zu of %zu %s, %s of the total", r->shown, r->t->row_count, what[r->view],
+	(void)printf("%zu of %zu %s, %s of the total", r->shown, r->t->row_count,
+	    r->view == OH_VIEW_STACKS ? "call stacks" : r->rows,
 	    oh_format_percent(percent, (double)sum, (double)r->t->total));
 	if (r->t->samples_pruned > 0)
 		(void)fputs("; without the frames the profile names as the allocator's", stdout);
@@ -249,6 +245,7 @@ print_rows(const struct oh_top *r)
 {
 	char text[COLUMNS][OH_VALUE_MAX];
 	int width[COLUMNS];
+	size_t used = 0;
 	int64_t sum = 0;
 
 	for (int c = 0; c < COLUMNS; c++)
@@ -263,7 +260,9 @@ print_rows(const struct oh_top *r)
 	for (int c = 0; c < COLUMNS; c++)
 		if (column_shown(r, c))
 			(void)printf("%*s  ", width[c], titles[c]);
-	(void)puts(r->view == OH_VIEW_LINES ? "function and line" : "function");
+	(void)puts(r->row);
+	for (int c = 0; c < COLUMNS; c++)
+		used += column_shown(r, c) ? (size_t)width[c] + 2 : 0;
 	sum = 0;
 	for (size_t i = 0; i < r->shown; i++) {
 		const struct oh_row *row = &r->t->rows[i];
@@ -273,7 +272,7 @@ print_rows(const struct oh_top *r)
 		for (int c = 0; c < COLUMNS; c++)
 			if (column_shown(r, c))
 				(void)printf("%*s  ", width[c], text[c]);
-		oh_print_place(stdout, r->p, &r->t->places[row->place]);
+		oh_print_place_in(stdout, r->p, &r->t->places[row->place], &r->names, used);
 		(void)putchar('\n');
 	}
 }
@@ -301,7 +300,8 @@ print_stacks(const struct oh_top *r)
 
 			for (uint32_t k = t->place_at[l]; k < t->place_at[l + 1]; k++) {
 				(void)fputs("    ", stdout);
-				oh_print_place(stdout, r->p, &t->places[t->place_ids[k]]);
+				oh_print_place_in(
+				    stdout, r->p, &t->places[t->place_ids[k]], &r->names, 4);
 				(void)putchar('\n');
 			}
 		}
