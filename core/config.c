@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.c - what the user asked for: OTHEAP_... variables, always valid.
+ * config.c - the table of settings, and what their texts mean.
  *
  * One line of the table per variable: its name, how its text is understood,
- * where it goes, what is expected and what holds otherwise.
+ * where it goes, what is expected and what holds otherwise.  environment.c
+ * finds the texts.
  */
 #include "core/config.h"
 
@@ -38,6 +39,20 @@ static const struct oh_setting settings[] = {
 	{ "MAX_FRAMES", OH_SETTING_NUMBER, AT(max_frames), 1, 128, "128", "1 to 128" },
 	{ "LABEL_THREADS", OH_SETTING_SWITCH, AT(label_threads), 0, 1, "0", "0 or 1" },
 	{ "SEED", OH_SETTING_NUMBER, AT(seed), 0, UINT64_MAX, "0", "a number" },
+	{ "RECORD", OH_SETTING_SWITCH, AT(record), 0, 1, "1", "0 or 1" },
+	{ "LEAK_BASELINE", OH_SETTING_BASELINE, AT(leak_baseline), 0, 86400 * 365, "manual",
+	    "start, manual, a time such as 30s, or the path of a profile" },
+	{ "LEAK_CHECK", OH_SETTING_SWITCH, AT(leak_check), 0, 1, "0", "0 or 1" },
+	{ "LEAK_REPORT", OH_SETTING_REPORT, AT(leak_report), 0, 0, "stderr",
+	    "stderr, none, or a path of %e %p %n %t %% and text" },
+	{ "LEAK_EXITCODE", OH_SETTING_NUMBER, AT(leak_exitcode), 0, 255, "0", "0 to 255" },
+	{ "LEAK_SUPPRESSIONS", OH_SETTING_PATH, AT(leak_suppressions), 0, 0, "none",
+	    "a file or none" },
+	{ "LEAK_MAX_MEMORY", OH_SETTING_SIZE, AT(leak_max_memory_bytes), KIB *KIB,
+	    UINT64_C(1) << 40, "8g", "bytes from 1m to 1024g" },
+	{ "OTLP", OH_SETTING_SWITCH, AT(otlp), 0, 1, "1", "0 or 1" },
+	{ "SPOOL", OH_SETTING_PATH, AT(spool), 0, 0, "auto", "a folder or auto" },
+	{ "COMMAND", OH_SETTING_PATH, AT(command), 0, 0, "auto", "the command otheap or auto" },
 	{ "QUIET", OH_SETTING_SWITCH, AT(quiet), 0, 1, "0", "0 or 1" },
 	{ "DEBUG", OH_SETTING_SWITCH, AT(debug), 0, 1, "0", "0 or 1" },
 	{ "TEST_FAIL_AT", OH_SETTING_NUMBER, AT(fail_at), 0, UINT64_MAX, "0", "a number" },
@@ -194,15 +209,72 @@ folder(char to[PATH_MAX], const char *s)
 	return copy(to + n, PATH_MAX - (size_t)n, s);
 }
 
+/* Are all its percent signs followed by one of the letters? */
+static bool
+is_pattern(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '%' && (*++s == '\0' || strchr("epnt%", *s) == NULL))
+			return false;
+	return true;
+}
+
 static bool
 file_name(char to[NAME_MAX + 1], const char *s)
 {
-	if (*s == '\0' || strchr(s, '/') != NULL)
+	return *s != '\0' && strchr(s, '/') == NULL && is_pattern(s) && copy(to, NAME_MAX + 1, s);
+}
+
+/* A path, or one of two words that stand for themselves. */
+static bool
+path(char to[PATH_MAX], const char *s, const char *word, const char *other_word)
+{
+	if (strcmp(s, word) == 0 || (other_word != NULL && strcmp(s, other_word) == 0))
+		return copy(to, PATH_MAX, s);
+	return folder(to, s);
+}
+
+/* 30, 30s, 5m, 2h */
+static bool
+seconds(const char *s, uint64_t most, uint32_t *ret)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+	const char *end;
+	uint64_t n;
+
+	if (!number(s, &end, &n) || n > most)
 		return false;
-	for (const char *p = s; *p != '\0'; p++)
-		if (*p == '%' && (*++p == '\0' || strchr("epnt%", *p) == NULL))
-			return false;
-	return copy(to, NAME_MAX + 1, s);
+	for (size_t i = 0; i < OH_ARRAY_LEN(units) && *end != '\0'; i++) {
+		if (*end == units[i].unit) {
+			n *= units[i].seconds;
+			end++;
+			break;
+		}
+	}
+	*ret = (uint32_t)n;
+	return *end == '\0' && n <= most;
+}
+
+static bool
+baseline(struct oh_baseline *b, const char *s, uint64_t most)
+{
+	b->after_s = 0;
+	b->file[0] = '\0';
+	if (strcmp(s, "start") == 0) {
+		b->kind = OH_BASELINE_START;
+	} else if (strcmp(s, "manual") == 0) {
+		b->kind = OH_BASELINE_MANUAL;
+	} else if (seconds(s, most, &b->after_s)) {
+		b->kind = b->after_s == 0 ? OH_BASELINE_START : OH_BASELINE_AFTER;
+	} else {
+		/* A misspelt word is not a file. */
+		b->kind = OH_BASELINE_FILE;
+		return strpbrk(s, "./") != NULL && folder(b->file, s);
+	}
+	return true;
 }
 
 bool
@@ -239,6 +311,12 @@ oh_config_set(struct oh_config *c, const struct oh_setting *v, const char *text)
 		return folder(field, text);
 	case OH_SETTING_FILE_NAME:
 		return file_name(field, text);
+	case OH_SETTING_PATH:
+		return path(field, text, v->initial, NULL);
+	case OH_SETTING_REPORT:
+		return is_pattern(text) && path(field, text, v->initial, "none");
+	case OH_SETTING_BASELINE:
+		return baseline((struct oh_baseline *)field, text, v->most);
 	}
 	return false;
 }
@@ -250,166 +328,24 @@ oh_config_settings(size_t *ret_count)
 	return settings;
 }
 
-static const struct oh_setting *
-find(const char *name, size_t len)
-{
-	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++)
-		if (strlen(settings[i].name) == len && memcmp(settings[i].name, name, len) == 0)
-			return &settings[i];
-	return NULL;
-}
-
-/* How many letters must change to make one of the other?  Up to 3 are told apart. */
-static unsigned
-distance(const char *a, size_t alen, const char *b)
-{
-	unsigned row[32];
-	size_t blen = strlen(b);
-
-	if (blen >= OH_ARRAY_LEN(row))
-		return 9;
-	for (size_t j = 0; j <= blen; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= alen; i++) {
-		unsigned diagonal = row[0];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= blen; j++) {
-			unsigned up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = up;
-			row[j] = best;
-		}
-	}
-	return row[blen];
-}
-
 static void
-tell_unknown(const char *name, size_t len, int fd)
+show_baseline(struct oh_out *o, const struct oh_baseline *b)
 {
-	struct oh_out o;
-	const char *near = NULL;
-	/* Most of a short name must be right. */
-	unsigned least = len < 6 ? (unsigned)len / 2 + 1 : 4;
-	char shown[64];
-
-	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++) {
-		unsigned d = distance(name, len, settings[i].name);
-		if (d < least) {
-			least = d;
-			near = settings[i].name;
-		}
+	switch (b->kind) {
+	case OH_BASELINE_MANUAL:
+		oh_out_str(o, "manual");
+		break;
+	case OH_BASELINE_START:
+		oh_out_str(o, "start");
+		break;
+	case OH_BASELINE_AFTER:
+		oh_out_u64(o, b->after_s);
+		oh_out_str(o, "s");
+		break;
+	case OH_BASELINE_FILE:
+		oh_out_str(o, b->file);
+		break;
 	}
-	if (len >= sizeof(shown))
-		len = sizeof(shown) - 1;
-	memcpy(shown, name, len);
-	shown[len] = '\0';
-	oh_out_reset(&o);
-	oh_out_str(&o, "otheap: OTHEAP_");
-	oh_out_str(&o, shown);
-	oh_out_str(&o, ": no such setting");
-	if (near != NULL) {
-		oh_out_str(&o, "; did you mean OTHEAP_");
-		oh_out_str(&o, near);
-		oh_out_str(&o, "?");
-	}
-	oh_out_line(&o, fd);
-}
-
-static void
-tell_bad(const struct oh_setting *v, const char *text, int fd)
-{
-	struct oh_out o;
-
-	oh_out_reset(&o);
-	oh_out_str(&o, "otheap: OTHEAP_");
-	oh_out_str(&o, v->name);
-	oh_out_str(&o, "=");
-	/* A value of any length must leave room for the reason. */
-	char shown[101];
-	size_t len = strnlen(text, sizeof(shown) - 1);
-	memcpy(shown, text, len);
-	shown[len] = '\0';
-	oh_out_str(&o, shown);
-	oh_out_str(&o, ": expected ");
-	oh_out_str(&o, v->expected);
-	oh_out_str(&o, "; using ");
-	oh_out_str(&o, v->initial);
-	oh_out_line(&o, fd);
-}
-
-static const char *
-after(const char *s, const char *prefix)
-{
-	size_t len = strlen(prefix);
-
-	return strncmp(s, prefix, len) == 0 ? s + len : NULL;
-}
-
-/* Call `fn` for each OTHEAP_NAME=VALUE. */
-static void
-each(struct oh_config *c, char *const *envp,
-    void (*fn)(struct oh_config *c, const char *name, size_t len, const char *value, int fd),
-    int fd)
-{
-	for (; envp != NULL && *envp != NULL; envp++) {
-		const char *name = after(*envp, "OTHEAP_");
-		const char *eq = name != NULL ? strchr(name, '=') : NULL;
-		if (eq != NULL)
-			fn(c, name, (size_t)(eq - name), eq + 1, fd);
-	}
-}
-
-static void
-read_one(struct oh_config *c, const char *name, size_t len, const char *value, int fd)
-{
-	const struct oh_setting *v = find(name, len);
-
-	/* An empty value means: not set. */
-	if (v == NULL || *value == '\0')
-		return;
-	if (!oh_config_set(c, v, value))
-		(void)oh_config_set(c, v, v->initial);
-}
-
-static void
-tell_one(struct oh_config *c, const char *name, size_t len, const char *value, int fd)
-{
-	const struct oh_setting *v = find(name, len);
-
-	if (v == NULL)
-		tell_unknown(name, len, fd);
-	else if (*value != '\0' && !oh_config_set(c, v, value)) {
-		tell_bad(v, value, fd);
-		(void)oh_config_set(c, v, v->initial);
-	}
-}
-
-void
-oh_config_read(struct oh_config *c, char *const *envp, int err_fd)
-{
-	static const char exact_memory[] = "1g";
-	bool memory_given = false;
-
-	memset(c, 0, sizeof(*c));
-	for (size_t i = 0; i < OH_ARRAY_LEN(settings); i++)
-		(void)oh_config_set(c, &settings[i], settings[i].initial);
-	each(c, envp, read_one, err_fd);
-	for (char *const *e = envp; e != NULL && *e != NULL; e++) {
-		const char *value = after(*e, "TMPDIR=");
-		if (value != NULL && *value == '/')
-			(void)copy(c->tmpdir, sizeof(c->tmpdir), value);
-		value = after(*e, "OTHEAP_MAX_MEMORY=");
-		memory_given |= value != NULL && *value != '\0';
-	}
-	/* Close sampling keeps a record for each of many blocks. */
-	if (!memory_given && c->interval_bytes < 4 * KIB)
-		(void)oh_config_set(c, find("MAX_MEMORY", 10), exact_memory);
-	/* Told last, when it is known whether to be quiet. */
-	if (!c->quiet)
-		each(c, envp, tell_one, err_fd);
 }
 
 static void
@@ -436,7 +372,12 @@ show(struct oh_out *o, const struct oh_config *c, const struct oh_setting *v)
 		break;
 	case OH_SETTING_FOLDER:
 	case OH_SETTING_FILE_NAME:
+	case OH_SETTING_PATH:
+	case OH_SETTING_REPORT:
 		oh_out_str(o, field);
+		break;
+	case OH_SETTING_BASELINE:
+		show_baseline(o, (const struct oh_baseline *)field);
 		break;
 	}
 }

@@ -20,6 +20,23 @@ enum oh_setting_kind {
 	OH_SETTING_SIGNAL,
 	OH_SETTING_FOLDER,
 	OH_SETTING_FILE_NAME, /* with %e %p %n %t %%, no slash */
+	OH_SETTING_PATH,      /* a path, or its initial value, which is a word */
+	OH_SETTING_REPORT,    /* the same with %e %p %n %t %%, or `none` */
+	OH_SETTING_BASELINE,  /* see struct oh_baseline */
+};
+
+/* OTHEAP_LEAK_BASELINE: what is growth counted from? */
+enum oh_baseline_kind {
+	OH_BASELINE_MANUAL, /* a profile that is asked for */
+	OH_BASELINE_START,
+	OH_BASELINE_AFTER, /* seconds after the start */
+	OH_BASELINE_FILE,  /* an earlier profile */
+};
+
+struct oh_baseline {
+	enum oh_baseline_kind kind;
+	uint32_t after_s;
+	char file[PATH_MAX]; /* absolute */
 };
 
 /* One of the OTHEAP_... variables.  The command has an option for each. */
@@ -33,21 +50,35 @@ struct oh_setting {
 };
 
 struct oh_config {
-	uint64_t interval_bytes;  /* OTHEAP_SAMPLE_INTERVAL; 1 = exact, 0 = off */
-	size_t max_memory_bytes;  /* OTHEAP_MAX_MEMORY: cap of the arena */
-	uint64_t seed;            /* OTHEAP_SEED; 0 = from the kernel */
-	uint64_t fail_at;         /* OTHEAP_TEST_FAIL_AT; 0 = never */
-	uint32_t dump_every_s;    /* OTHEAP_DUMP_EVERY; 0 = never */
-	uint32_t max_files;       /* OTHEAP_MAX_FILES; 0 = no limit */
-	uint32_t max_frames;      /* OTHEAP_MAX_FRAMES */
-	uint32_t exit_timeout_ms; /* OTHEAP_EXIT_TIMEOUT */
-	int signal;               /* OTHEAP_SIGNAL; 0 = none */
-	bool dump_at_exit;        /* OTHEAP_DUMP_AT_EXIT */
-	bool label_threads;       /* OTHEAP_LABEL_THREADS */
-	bool quiet, debug;        /* OTHEAP_QUIET, OTHEAP_DEBUG */
-	char dir[PATH_MAX];       /* OTHEAP_DIR, absolute; the folder at start */
-	char tmpdir[PATH_MAX];    /* TMPDIR; "" = not set */
-	char file[NAME_MAX + 1];  /* OTHEAP_FILE */
+	uint64_t interval_bytes;          /* OTHEAP_SAMPLE_INTERVAL; 1 = exact, 0 = off */
+	size_t max_memory_bytes;          /* OTHEAP_MAX_MEMORY: cap of the arena */
+	uint64_t seed;                    /* OTHEAP_SEED; 0 = from the kernel */
+	uint64_t fail_at;                 /* OTHEAP_TEST_FAIL_AT; 0 = never */
+	uint32_t dump_every_s;            /* OTHEAP_DUMP_EVERY; 0 = never */
+	uint32_t max_files;               /* OTHEAP_MAX_FILES; 0 = no limit */
+	uint32_t max_frames;              /* OTHEAP_MAX_FRAMES */
+	uint32_t exit_timeout_ms;         /* OTHEAP_EXIT_TIMEOUT */
+	int signal;                       /* OTHEAP_SIGNAL; 0 = none */
+	bool dump_at_exit;                /* OTHEAP_DUMP_AT_EXIT */
+	bool label_threads;               /* OTHEAP_LABEL_THREADS */
+	bool quiet, debug;                /* OTHEAP_QUIET, OTHEAP_DEBUG */
+	bool record;                      /* OTHEAP_RECORD: from the start */
+	bool otlp;                        /* OTHEAP_OTLP */
+	bool leak_check;                  /* OTHEAP_LEAK_CHECK: look for lost blocks at exit */
+	uint32_t leak_exitcode;           /* OTHEAP_LEAK_EXITCODE; 0 = the program's own */
+	uint64_t leak_max_memory_bytes;   /* OTHEAP_LEAK_MAX_MEMORY: none in larger programs */
+	struct oh_baseline leak_baseline; /* OTHEAP_LEAK_BASELINE */
+	char leak_report[PATH_MAX];       /* OTHEAP_LEAK_REPORT: stderr, none or absolute */
+	char leak_suppressions[PATH_MAX]; /* OTHEAP_LEAK_SUPPRESSIONS: none or absolute */
+	char spool[PATH_MAX];             /* OTHEAP_SPOOL, absolute */
+	char command[PATH_MAX];           /* OTHEAP_COMMAND: auto, or absolute */
+	char dir[PATH_MAX];      /* OTHEAP_DIR, absolute; the folder at start; spool if exporting */
+	char tmpdir[PATH_MAX];   /* TMPDIR; "" = not set */
+	char file[NAME_MAX + 1]; /* OTHEAP_FILE */
+
+	/* What follows from them. */
+	bool leak_mode; /* a report at exit is wanted: an OTHEAP_LEAK_ variable is set */
+	bool exporting; /* an OTLP endpoint is set, and nothing says no */
 };
 
 /*

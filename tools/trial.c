@@ -40,6 +40,7 @@ be_the_program(const char *library, const char *folder)
 	(void)setenv("OTHEAP_DIR", folder, 1);
 	(void)setenv("OTHEAP_FILE", PATTERN, 1);
 	(void)setenv("OTHEAP_DEBUG", "1", 1);
+	(void)setenv("OTHEAP_OTLP", "0", 1);
 	(void)snprintf(said, sizeof(said), "%s/" SAID, folder);
 	fd = open(said, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)

@@ -72,9 +72,11 @@ while read -r name; do
 	DIR) set -- "$work/elsewhere" "$work/elsewhere" ;;
 	FILE) set -- 'x.%p.%n' 'x.%p.%n' ;;
 	SIGNAL) set -- SIGRTMIN+2 36 ;;
-	MAX_MEMORY) set -- 5M 5242880 ;;
-	LABEL_THREADS | QUIET | DEBUG) set -- 1 1 ;;
-	DUMP_AT_EXIT) set -- 0 0 ;;
+	MAX_MEMORY | LEAK_MAX_MEMORY) set -- 5M 5242880 ;;
+	LABEL_THREADS | QUIET | DEBUG | LEAK_CHECK) set -- 1 1 ;;
+	DUMP_AT_EXIT | RECORD | OTLP) set -- 0 0 ;;
+	LEAK_BASELINE) set -- 2m 120s ;;
+	LEAK_REPORT | LEAK_SUPPRESSIONS | SPOOL | COMMAND) set -- "$work/x" "$work/x" ;;
 	*) set -- 77 77 ;;
 	esac
 	try run --debug "--$option=$1" "$hold"

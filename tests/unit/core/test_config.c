@@ -45,12 +45,23 @@ expect_defaults(void)
 	ck_assert_str_eq(c.dir, getcwd(cwd, sizeof(cwd)));
 	ck_assert_str_eq(c.file, "otheap.%e.%p.%n.pb.gz");
 	ck_assert_str_eq(c.tmpdir, "");
+	ck_assert(c.record && c.otlp && !c.exporting);
+	ck_assert_int_eq(c.leak_baseline.kind, OH_BASELINE_MANUAL);
+	ck_assert_str_eq(c.leak_report, "stderr");
+	ck_assert_uint_eq(c.leak_exitcode, 0);
+	ck_assert_str_eq(c.leak_suppressions, "none");
+	ck_assert_uint_eq(c.leak_max_memory_bytes, 8192 * UNIT_MIB);
+	ck_assert_str_eq(c.command, "auto");
 }
 
 START_TEST(without_variables_all_defaults_hold_silently)
 {
 	read_env();
 	expect_defaults();
+	ck_assert(!c.leak_check && !c.leak_mode);
+	char spool[64];
+	snprintf(spool, sizeof(spool), "/tmp/otheap-%u", (unsigned)geteuid());
+	ck_assert_str_eq(c.spool, spool);
 	ck_assert_str_eq(told, "");
 	read_list(NULL);
 	expect_defaults();
@@ -66,7 +77,11 @@ START_TEST(an_empty_value_means_not_set)
 	    "OTHEAP_DUMP_EVERY=", "OTHEAP_DUMP_AT_EXIT=", "OTHEAP_EXIT_TIMEOUT=",
 	    "OTHEAP_MAX_FILES=", "OTHEAP_MAX_MEMORY=", "OTHEAP_MAX_FRAMES=",
 	    "OTHEAP_LABEL_THREADS=", "OTHEAP_SEED=", "OTHEAP_QUIET=", "OTHEAP_DEBUG=",
-	    "OTHEAP_TEST_FAIL_AT=", "TMPDIR=");
+	    "OTHEAP_TEST_FAIL_AT=", "TMPDIR=", "OTHEAP_RECORD=", "OTHEAP_LEAK_BASELINE=",
+	    "OTHEAP_LEAK_CHECK=", "OTHEAP_LEAK_REPORT=", "OTHEAP_LEAK_EXITCODE=",
+	    "OTHEAP_LEAK_SUPPRESSIONS=", "OTHEAP_LEAK_MAX_MEMORY=", "OTHEAP_OTLP=", "OTHEAP_SPOOL=",
+	    "OTHEAP_COMMAND=", "OTEL_EXPORTER_OTLP_ENDPOINT=",
+	    "OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT=", "OTEL_SDK_DISABLED=", "XDG_RUNTIME_DIR=");
 	expect_defaults();
 	ck_assert_str_eq(told, "");
 }
@@ -131,6 +146,104 @@ START_TEST(sizes_have_suffixes_and_limits)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	enum oh_baseline_kind kind;
+	unsigned after_s;
+	const char *file;
+} baselines[] = { { "start", OH_BASELINE_START, 0, "" }, { "manual", OH_BASELINE_MANUAL, 0, "" },
+	{ "0", OH_BASELINE_START, 0, "" }, { "0s", OH_BASELINE_START, 0, "" },
+	{ "30", OH_BASELINE_AFTER, 30, "" }, { "30s", OH_BASELINE_AFTER, 30, "" },
+	{ "5m", OH_BASELINE_AFTER, 300, "" }, { "8760h", OH_BASELINE_AFTER, 31536000, "" },
+	{ "/x/30s", OH_BASELINE_FILE, 0, "/x/30s" } };
+
+START_TEST(a_baseline_is_a_word_a_time_or_a_file)
+{
+	char env[100], cwd[PATH_MAX];
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(baselines); i++) {
+		snprintf(env, sizeof(env), "OTHEAP_LEAK_BASELINE=%s", baselines[i].text);
+		read_env(env);
+		ck_assert_str_eq(told, "");
+		ck_assert_int_eq(c.leak_baseline.kind, baselines[i].kind);
+		ck_assert_uint_eq(c.leak_baseline.after_s, baselines[i].after_s);
+		ck_assert_str_eq(c.leak_baseline.file, baselines[i].file);
+		ck_assert(c.leak_mode && c.leak_check);
+	}
+	read_env("OTHEAP_LEAK_BASELINE=base.pb.gz");
+	ck_assert_int_eq(c.leak_baseline.kind, OH_BASELINE_FILE);
+	ck_assert_int_eq(strncmp(c.leak_baseline.file, getcwd(cwd, sizeof(cwd)), strlen(cwd)), 0);
+	ck_assert_str_eq(c.leak_baseline.file + strlen(cwd), "/base.pb.gz");
+}
+END_TEST
+
+START_TEST(any_leak_variable_asks_for_a_report_and_a_check_unless_that_is_off)
+{
+	read_env("OTHEAP_LEAK_CHECK=1");
+	ck_assert(c.leak_mode && c.leak_check);
+	read_env("OTHEAP_LEAK_CHECK=0");
+	ck_assert(!c.leak_mode && !c.leak_check);
+	read_env("OTHEAP_LEAK_EXITCODE=23", "OTHEAP_LEAK_REPORT=/r/%p");
+	ck_assert(c.leak_mode && c.leak_check);
+	ck_assert_uint_eq(c.leak_exitcode, 23);
+	ck_assert_str_eq(c.leak_report, "/r/%p");
+	read_env("OTHEAP_LEAK_REPORT=none", "OTHEAP_LEAK_CHECK=0");
+	ck_assert(c.leak_mode && !c.leak_check);
+	ck_assert_str_eq(c.leak_report, "none");
+	read_env("OTHEAP_LEAK_SUPPRESSIONS=/s/x.txt", "OTHEAP_LEAK_MAX_MEMORY=1m");
+	ck_assert_str_eq(c.leak_suppressions, "/s/x.txt");
+	ck_assert_uint_eq(c.leak_max_memory_bytes, UNIT_MIB);
+	ck_assert_str_eq(told, "");
+}
+END_TEST
+
+#define ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"
+
+START_TEST(an_endpoint_turns_the_export_on)
+{
+	read_env(ENDPOINT, "XDG_RUNTIME_DIR=/run/user/1");
+	ck_assert(c.exporting);
+	ck_assert_uint_eq(c.dump_every_s, 60);
+	ck_assert_str_eq(c.spool, "/run/user/1/otheap");
+	ck_assert_str_eq(c.dir, "/run/user/1/otheap");
+	read_env("OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT=x", "OTHEAP_DUMP_EVERY=7", "OTHEAP_DIR=/d",
+	    "XDG_RUNTIME_DIR=/run/user/1");
+	ck_assert(c.exporting);
+	ck_assert_uint_eq(c.dump_every_s, 7);
+	ck_assert_str_eq(c.spool, "/d");
+	read_env(ENDPOINT, "OTHEAP_DUMP_EVERY=0", "OTHEAP_DIR=/d", "OTHEAP_SPOOL=/s");
+	ck_assert_uint_eq(c.dump_every_s, 0);
+	ck_assert_str_eq(c.spool, "/s");
+	ck_assert_str_eq(c.dir, "/s");
+	read_env(ENDPOINT, "XDG_RUNTIME_DIR=relative");
+	ck_assert_int_eq(strncmp(c.spool, "/tmp/otheap-", 12), 0);
+	ck_assert_str_eq(told, "");
+}
+END_TEST
+
+START_TEST(and_other_variables_turn_it_off)
+{
+	static const char *const off[] = { "OTHEAP_OTLP=0", "OTEL_SDK_DISABLED=true",
+		"OTEL_SDK_DISABLED=TRUE", "OTHEAP_SAMPLE_INTERVAL=0" };
+	static const char *const not_off[] = { "OTHEAP_OTLP=1", "OTEL_SDK_DISABLED=false",
+		"OTEL_SDK_DISABLED=1", "OTEL_SDK_DISABLED=truer", "OTEL_SDK_DISABLED=tru" };
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(off); i++) {
+		read_env(ENDPOINT, "OTHEAP_DIR=/d", off[i]);
+		ck_assert_msg(!c.exporting, "%s", off[i]);
+		ck_assert_uint_eq(c.dump_every_s, 0);
+		ck_assert_str_eq(c.dir, "/d");
+	}
+	for (size_t i = 0; i < OH_ARRAY_LEN(not_off); i++) {
+		read_env(ENDPOINT, not_off[i]);
+		ck_assert_msg(c.exporting, "%s", not_off[i]);
+	}
+	read_env("OTHEAP_SPOOL=/s", "OTHEAP_DIR=/d");
+	ck_assert(!c.exporting);
+	ck_assert_str_eq(c.dir, "/d");
+}
+END_TEST
+
 static const char *const bad[] = { "OTHEAP_DIR=" /* filled in below */, "OTHEAP_FILE=a/b",
 	"OTHEAP_FILE=%x", "OTHEAP_FILE=abc%", "OTHEAP_SIGNAL=KILL", "OTHEAP_SIGNAL=9",
 	"OTHEAP_SIGNAL=SIGSEGV", "OTHEAP_SIGNAL=11", "OTHEAP_SIGNAL=32", "OTHEAP_SIGNAL=65",
@@ -142,7 +255,10 @@ static const char *const bad[] = { "OTHEAP_DIR=" /* filled in below */, "OTHEAP_
 	"OTHEAP_MAX_MEMORY=lots", "OTHEAP_MAX_MEMORY=0", "OTHEAP_MAX_FRAMES=0",
 	"OTHEAP_MAX_FRAMES=129", "OTHEAP_LABEL_THREADS=true", "OTHEAP_SEED=x",
 	"OTHEAP_SEED=18446744073709551616", "OTHEAP_QUIET=on", "OTHEAP_DEBUG=3",
-	"OTHEAP_TEST_FAIL_AT=-1" };
+	"OTHEAP_TEST_FAIL_AT=-1", "OTHEAP_RECORD=2", "OTHEAP_LEAK_BASELINE=mannual",
+	"OTHEAP_LEAK_BASELINE=30d", "OTHEAP_LEAK_BASELINE=8761h", "OTHEAP_LEAK_BASELINE=-1s",
+	"OTHEAP_LEAK_CHECK=yes", "OTHEAP_LEAK_REPORT=/x/%q", "OTHEAP_LEAK_EXITCODE=256",
+	"OTHEAP_LEAK_MAX_MEMORY=0", "OTHEAP_OTLP=on" };
 
 START_TEST(a_value_without_sense_is_told_in_one_line_and_the_default_holds)
 {
@@ -339,6 +455,10 @@ main(void)
 	tcase_add_test(tc, folders_are_made_absolute);
 	tcase_add_test(tc, a_folder_that_was_removed_does_no_harm);
 	tcase_add_test(tc, close_sampling_gets_more_memory_unless_it_is_said_how_much);
+	tcase_add_test(tc, a_baseline_is_a_word_a_time_or_a_file);
+	tcase_add_test(tc, any_leak_variable_asks_for_a_report_and_a_check_unless_that_is_off);
+	tcase_add_test(tc, an_endpoint_turns_the_export_on);
+	tcase_add_test(tc, and_other_variables_turn_it_off);
 	tcase_add_test(tc, print_and_read_are_inverse);
 	return unit_run(s);
 }
