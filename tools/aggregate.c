@@ -350,6 +350,8 @@ add_samples(struct work *w, unsigned type, const struct oh_prune *pr)
 
 			add_flat(row, value, variance);
 			add_cum(row, value, variance, (uint32_t)s + 1);
+			if (t->row_of != NULL)
+				t->row_of[s] = (uint32_t)(row - t->rows);
 		} else {
 			add_to_places(w, first, end, value, variance, (uint32_t)s + 1);
 		}
@@ -375,6 +377,8 @@ aggregate(struct oh_table *ret, struct oh_profile *p, unsigned type, enum oh_vie
 		(void)row_of_place(&w, (uint32_t)ret->place_count - 1);
 	if (view == OH_VIEW_STACKS)
 		same_locations(&w);
+	if (view == OH_VIEW_STACKS && all)
+		ret->row_of = oh_xcalloc(p->sample_count, sizeof(*ret->row_of));
 	add_samples(&w, type, &pr);
 	for (size_t i = 0; i < ret->row_count; i++) {
 		ret->rows[i].number = (uint32_t)i;
@@ -412,6 +416,7 @@ oh_table_free(struct oh_table *t)
 	free(t->place_at);
 	free(t->place_ids);
 	free(t->rows);
+	free(t->row_of);
 	memset(t, 0, sizeof(*t));
 }
 

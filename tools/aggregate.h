@@ -43,7 +43,8 @@ struct oh_table {
 	uint32_t *place_at, *place_ids;
 	struct oh_row *rows; /* none with flat and cum both 0 */
 	size_t row_count;
-	int64_t total; /* of absolute values, as pprof counts */
+	uint32_t *row_of; /* [sample]: `number` of its row; oh_aggregate_all() of stacks only */
+	int64_t total;    /* of absolute values, as pprof counts */
 	double total_variance;
 	bool has_variance;     /* the variances are known */
 	bool exact;            /* sampled at interval 1: they are known to be 0 */

@@ -35,8 +35,9 @@ oh_args_init(struct oh_args *a, const char *cmd)
 	a->names.columns = terminal_columns();
 }
 
-static bool
-bad_value(const struct oh_args *a, const char *option, const char *value, const char *expected)
+bool
+oh_args_bad_value(
+    const struct oh_args *a, const char *option, const char *value, const char *expected)
 {
 	(void)fprintf(
 	    stderr, "otheap: %s: %s '%s': expected %s\n", a->cmd, option, value, expected);
@@ -102,7 +103,7 @@ take(struct oh_args *a, int c, char **argv)
 		break;
 	case 'n':
 		if (!parse_count(optarg, &a->count))
-			return bad_value(a, "--count", optarg, "a number, 0 for all");
+			return oh_args_bad_value(a, "--count", optarg, "a number, 0 for all");
 		a->count_given = true;
 		break;
 	case 'c':
@@ -122,7 +123,8 @@ take(struct oh_args *a, int c, char **argv)
 		break;
 	case 'u':
 		if (!oh_parse_byte_unit(optarg, &a->unit))
-			return bad_value(a, "--unit", optarg, "auto, bytes, KiB, MiB or GiB");
+			return oh_args_bad_value(
+			    a, "--unit", optarg, "auto, bytes, KiB, MiB or GiB");
 		break;
 	case OH_OPT_NO_SYMBOLS:
 		a->no_symbols = true;
@@ -154,12 +156,13 @@ take(struct oh_args *a, int c, char **argv)
 		break;
 	case OH_OPT_MIN:
 		if (!parse_count(optarg, &a->min_percent) || a->min_percent > 100)
-			return bad_value(a, "--min", optarg, "a percentage, 0 to 100");
+			return oh_args_bad_value(a, "--min", optarg, "a percentage, 0 to 100");
 		break;
 	case OH_OPT_MAX_SIZE:
 		if (!oh_parse_size(optarg, &a->max_bytes) || a->max_bytes == 0 ||
 		    a->max_bytes > OH_PROFILE_MAX_LIMIT)
-			return bad_value(a, "--max-size", optarg, "a size up to 4095m, like 512m");
+			return oh_args_bad_value(
+			    a, "--max-size", optarg, "a size up to 4095m, like 512m");
 		break;
 	case 'h':
 		a->help = true;
@@ -169,6 +172,8 @@ take(struct oh_args *a, int c, char **argv)
 		    stderr, "otheap: %s: option '%s' needs a value\n", a->cmd, argv[optind - 1]);
 		return false;
 	default:
+		if (c >= OH_OPT_OTHERS && a->own != NULL)
+			return a->own(a, c, optarg);
 		(void)fprintf(stderr,
 		    "otheap: %s: unknown option '%s'; otheap %s --help lists them\n", a->cmd,
 		    argv[optind - 1], a->cmd);

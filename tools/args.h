@@ -32,6 +32,10 @@ struct oh_args {
 	bool by_cum, no_symbols, force;
 	uint64_t min_percent; /* of --min */
 	bool help;            /* asked for: print it and no more */
+	/* Takes what is not below OH_OPT_OTHERS nor a letter above; false after one line on stderr.
+	 */
+	bool (*own)(struct oh_args *a, int c, const char *value);
+	void *own_data;
 };
 
 /* val of the long options without a letter. */
@@ -98,6 +102,10 @@ bool oh_args_parse(
 #define OH_ARGS_GO (-1)
 int oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
     const struct option *options, int least, int most);
+
+/* Say what an option expects in place of `value`; returns false. */
+bool oh_args_bad_value(
+    const struct oh_args *a, const char *option, const char *value, const char *expected);
 
 /* Are there `least` to `most` arguments left?  Otherwise says so and returns false. */
 bool oh_args_files(const struct oh_args *a, int argc, int least, int most);

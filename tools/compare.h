@@ -11,7 +11,7 @@
 #include "tools/args.h"
 #include "tools/profile.h"
 
-#define OH_COMPARE_FILES_MAX 64
+#define OH_COMPARE_FILES_MAX 256
 
 struct oh_compared {
 	char **names;

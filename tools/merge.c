@@ -166,6 +166,13 @@ merge_locations(struct work *w, const struct oh_profile *from)
 	}
 }
 
+/* Labels that tell of a moment, not which blocks they are. */
+static bool
+is_state(const char *key)
+{
+	return strcmp(key, "age") == 0 || strcmp(key, "leak") == 0;
+}
+
 static void
 merge_label_sets(struct work *w, const struct oh_profile *from)
 {
@@ -173,17 +180,20 @@ merge_label_sets(struct work *w, const struct oh_profile *from)
 	for (size_t s = 0; s < from->label_set_count; s++) {
 		uint32_t at = from->label_at[s], n = from->label_at[s + 1] - at;
 		uint64_t *key = key_of(w, 4 * (size_t)n + 1);
+		size_t len = 0;
 		bool is_new;
 
 		for (uint32_t i = 0; i < n; i++) {
 			const struct oh_label *label = &from->labels[at + i];
 
-			key[4 * i] = merge_string(w, from, label->key);
-			key[4 * i + 1] = merge_string(w, from, label->str);
-			key[4 * i + 2] = merge_string(w, from, label->unit);
-			key[4 * i + 3] = (uint64_t)label->num;
+			if (is_state(oh_profile_string(from, label->key)))
+				continue;
+			key[len++] = merge_string(w, from, label->key);
+			key[len++] = merge_string(w, from, label->str);
+			key[len++] = merge_string(w, from, label->unit);
+			key[len++] = (uint64_t)label->num;
 		}
-		w->label_set_to[s] = oh_lists_intern(&w->label_sets, key, 4 * (size_t)n, &is_new);
+		w->label_set_to[s] = oh_lists_intern(&w->label_sets, key, len, &is_new);
 	}
 }
 
@@ -234,6 +244,7 @@ merge_samples(struct work *w, const struct oh_profile *from, int type, size_t fi
 	int alloc_type = allocated_type(from, type);
 	struct oh_estimator est;
 
+	w->m->merged[file] = oh_xcalloc(from->sample_count, sizeof(**w->m->merged));
 	oh_estimator_init(&est, from, (unsigned)type);
 	if (is_a || is_b) {
 		w->m->exact = w->m->exact && est.kind == OH_ESTIMATE_EXACT;
@@ -247,12 +258,13 @@ merge_samples(struct work *w, const struct oh_profile *from, int type, size_t fi
 
 		if (alloc_type >= 0)
 			alloc = oh_profile_value(from, s, (unsigned)alloc_type);
+		w->m->merged[file][s] = OH_MERGE_NONE;
 		if (value == 0 && alloc == 0)
 			continue;
 		variance = oh_estimator_variance(&est, from->label_set[s], value);
 		if (variance < 0 && (is_a || is_b))
 			w->m->has_variance = false;
-		i = merge_sample(w, from, s);
+		w->m->merged[file][s] = i = merge_sample(w, from, s);
 		to = &w->values[i * w->file_count + file];
 		*to = oh_add_saturated(*to, value);
 		d = &w->detail[i];
@@ -380,6 +392,8 @@ oh_merge(struct oh_merge *ret, struct oh_profile *const *profiles, const int *ty
 	memset(ret, 0, sizeof(*ret));
 	ret->has_variance = ret->exact = true;
 	ret->same_process = oh_merge_same_process(profiles[0], profiles[count - 1]);
+	ret->file_count = count;
+	ret->merged = oh_xcalloc(count, sizeof(*ret->merged));
 	ret->p = w.p = oh_xcalloc(1, sizeof(*w.p));
 	(void)oh_profile_add_string(w.p, "", 0);
 	oh_intern_init(&w.strings, w.p);
@@ -421,5 +435,8 @@ oh_merge_free(struct oh_merge *m)
 {
 	oh_profile_free(m->p);
 	free(m->variance);
+	for (size_t i = 0; i < m->file_count; i++)
+		free(m->merged[i]);
+	free(m->merged);
 	memset(m, 0, sizeof(*m));
 }

@@ -7,7 +7,8 @@
  *	[1 + i]  the value of file i
  * Its samples are the distinct pairs of a stack and a label set.
  *
- * Stacks are matched by module and offset, not by address: a library lies
+ * The labels `age` and `leak` say how the blocks of a site were at one time, so
+ * they are left out.  Stacks are matched by module and offset, not by address: a library lies
  * elsewhere in each process.  A module is its build ID, or its path where it
  * has none; one with neither is matched by address.
  */
@@ -19,12 +20,16 @@
 #include "core/base.h"
 #include "tools/profile.h"
 
+#define OH_MERGE_NONE UINT32_MAX
+
 struct oh_merge {
 	struct oh_profile *p; /* has the comments and times of the last file */
 	double *variance;     /* [sample]: of the growth */
-	bool has_variance;    /* it is known for every sample */
-	bool exact;           /* every allocation was counted: it is known to be 0 */
-	bool same_process;    /* the first and the last file are of one process */
+	uint32_t **merged;    /* [file][sample of it]: sample of p, OH_MERGE_NONE if all 0 */
+	size_t file_count;
+	bool has_variance; /* it is known for every sample */
+	bool exact;        /* every allocation was counted: it is known to be 0 */
+	bool same_process; /* the first and the last file are of one process */
 };
 
 /*
