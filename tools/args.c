@@ -79,7 +79,7 @@ take_by(struct oh_args *a, const char *what)
 		a->by_key = what + 6;
 		return true;
 	}
-	return bad_value(
+	return oh_args_bad_value(
 	    a, "--by", what, "function, line, stack, thread, size, module or label=KEY");
 }
 
@@ -89,7 +89,7 @@ take_width(struct oh_args *a, const char *s)
 	uint64_t n;
 
 	if (!parse_count(s, &n) || n > 10000)
-		return bad_value(a, "--width", s, "a number of columns, 0 for no limit");
+		return oh_args_bad_value(a, "--width", s, "a number of columns, 0 for no limit");
 	a->names.columns = (unsigned)n;
 	return true;
 }
