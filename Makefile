@@ -53,7 +53,8 @@ tool_core := core/config.c core/environment.c core/out.c
 tool_src  := $(wildcard tools/*.c) $(tool_core)
 
 lib_obj   := $(lib_src:%.c=$(B)/host/%.o) $(B)/host/gen/proto/profile.pb-c.o
-tool_obj  := $(tool_src:%.c=$(B)/tool/%.o) $(B)/tool/gen/proto/profile.pb-c.o
+otlp_gen  := $(patsubst %.proto,gen/%.pb-c,$(wildcard proto/otlp/*.proto))
+tool_obj  := $(tool_src:%.c=$(B)/tool/%.o) $(otlp_gen:%=$(B)/tool/%.o) $(B)/tool/gen/proto/profile.pb-c.o
 
 lib_static = $(shell $(PKG_CONFIG) --variable=libdir libprotobuf-c)/libprotobuf-c.a \
 	$(shell $(PKG_CONFIG) --variable=libdir zlib)/libz.a
@@ -87,12 +88,15 @@ $(B)/libotheap.so: $(lib_obj) preload/otheap.map Makefile
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(host_ld) -o $@.new $(lib_obj) $(lib_static) -lm
 	$(Q)mv $@.new $@
 
+# A generated file includes the headers of those it imports.
+$(otlp_gen:%=$(B)/tool/%.o): | $(otlp_gen:%=$(B)/%.h)
+
 $(B)/tool/gen/%.o: $(B)/gen/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(base) -Wno-unused -c -o $@ $<
 
-$(B)/tool/%.o: %.c | $(B)/gen/proto/profile.pb-c.h
+$(B)/tool/%.o: %.c | $(B)/gen/proto/profile.pb-c.h $(otlp_gen:%=$(B)/%.h)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(base) -c -o $@ $<

@@ -21,15 +21,17 @@ test_flags := $(base) -DOH_TEST -ftls-model=initial-exec -fno-omit-frame-pointer
 t_core  := $(patsubst %.c,$(B)/test/obj/%.o,$(wildcard core/*.c))
 t_proto := $(patsubst %.c,$(B)/test/obj/%.o,$(wildcard proto/*.c)) $(B)/test/obj/gen/proto/profile.pb-c.o
 t_tools := $(patsubst %.c,$(B)/test/obj/%.o,$(filter-out tools/otheap.c,$(tool_src))) \
-	$(B)/test/obj/gen/proto/profile.pb-c.o
+	$(B)/test/obj/gen/proto/profile.pb-c.o $(otlp_gen:%=$(B)/test/obj/%.o)
 check_libs = $(shell $(PKG_CONFIG) --libs check)
+
+$(otlp_gen:%=$(B)/test/obj/%.o): | $(otlp_gen:%=$(B)/%.h)
 
 $(B)/test/obj/gen/%.o: $(B)/gen/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(test_flags) -Wno-unused -c -o $@ $<
 
-$(B)/test/obj/%.o: %.c | $(B)/gen/proto/profile.pb-c.h
+$(B)/test/obj/%.o: %.c | $(B)/gen/proto/profile.pb-c.h $(otlp_gen:%=$(B)/%.h)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(test_flags) -c -o $@ $<

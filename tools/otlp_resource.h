@@ -54,6 +54,12 @@ void oh_resource_of_profile(struct oh_resource *r, const struct oh_profile *p);
  */
 bool oh_resource_of_process(struct oh_resource *r, pid_t pid, uint64_t starttime);
 
+/*
+ * process.creation.time of a process that may be gone: `starttime` is field 22
+ * of /proc/PID/stat, of this boot.
+ */
+void oh_resource_set_start(struct oh_resource *r, uint64_t starttime);
+
 /* The host alone, as this process sees it. */
 void oh_resource_of_host(struct oh_resource *r);
 
