@@ -4,10 +4,12 @@
  */
 #include "tools/args.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/filter.h"
@@ -48,6 +50,51 @@ static bool
 parse_count(const char *s, uint64_t *ret)
 {
 	return strspn(s, "0123456789") == strlen(s) && oh_parse_size(s, ret);
+}
+
+/* A folder that must be there, made absolute: NULL after one line on stderr. */
+static char *
+folder(const struct oh_args *a, const char *option, const char *name)
+{
+	char *path = realpath(name, NULL);
+	struct stat st;
+
+	if (path != NULL && strchr(path, ':') == NULL && stat(path, &st) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return path;
+	(void)fprintf(stderr, "otheap: %s: %s '%s': %s\n", a->cmd, option, name,
+	    path == NULL                ? strerror(errno)
+	    : strchr(path, ':') != NULL ? "the name has a ':' in it"
+					: strerror(ENOTDIR));
+	free(path);
+	return NULL;
+}
+
+static bool
+take_root(struct oh_args *a, const char *name)
+{
+	free(a->root);
+	a->root = folder(a, "--root", name);
+	return a->root != NULL;
+}
+
+static bool
+take_debug_dir(struct oh_args *a, const char *name)
+{
+	char *path = folder(a, "--debug-dir", name), *list;
+
+	if (path == NULL)
+		return false;
+	if (a->debug_dirs == NULL) {
+		a->debug_dirs = path;
+		return true;
+	}
+	if (asprintf(&list, "%s:%s", a->debug_dirs, path) >= 0) {
+		free(a->debug_dirs);
+		a->debug_dirs = list;
+	}
+	free(path);
+	return true;
 }
 
 /* What --by may be: a view, or something else than functions. */
@@ -151,6 +198,10 @@ take(struct oh_args *a, int c, char **argv)
 	case OH_OPT_TRIM_PATH:
 		a->trim_path = optarg;
 		break;
+	case OH_OPT_ROOT:
+		return take_root(a, optarg);
+	case OH_OPT_DEBUG_DIR:
+		return take_debug_dir(a, optarg);
 	case OH_OPT_FORCE:
 		a->force = true;
 		break;

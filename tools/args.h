@@ -21,7 +21,8 @@ struct oh_args {
 	const char *output; /* NULL: not given */
 	const char *format; /* of --format; NULL: not given */
 	const char *source_path, *trim_path;
-	uint64_t count; /* rows; 0 = all */
+	char *root, *debug_dirs; /* absolute; ':' between them.  Who asks for them frees them */
+	uint64_t count;          /* rows; 0 = all */
 	bool count_given;
 	uint64_t max_bytes;
 	enum oh_view view;
@@ -54,6 +55,8 @@ enum {
 	OH_OPT_WIDTH,
 	OH_OPT_SOURCE_PATH,
 	OH_OPT_TRIM_PATH,
+	OH_OPT_ROOT,
+	OH_OPT_DEBUG_DIR,
 	OH_OPT_OTHERS, /* what one subcommand alone has begins here */
 };
 

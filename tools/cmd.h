@@ -25,5 +25,6 @@ extern const struct oh_command oh_cmd_flame;
 extern const struct oh_command oh_cmd_tree;
 extern const struct oh_command oh_cmd_peek;
 extern const struct oh_command oh_cmd_list;
+extern const struct oh_command oh_cmd_symbolize;
 
 #endif

@@ -183,9 +183,37 @@ module_of(Dwfl *dwfl, Dwfl_Module *mod, const uint8_t *id, size_t id_len, struct
 /* The default places for separate debug files, as gdb knows them. */
 static char *debug_path = NULL;
 
+static char *root, *debug_folders; /* of oh_module_places() */
+
+/* libdwfl looks below absolute folders by the path of the program; here also without it. */
+static int
+find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+    const char *file, const char *link, GElf_Word crc, char **ret)
+{
+	int fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret);
+	const uint8_t *id;
+	GElf_Addr at;
+
+	/* Without a build ID nothing tells the right file from another of its name. */
+	if (fd >= 0 || link == NULL || dwfl_module_build_id(mod, &id, &at) <= 0)
+		return fd;
+	for (const char *dir = debug_folders; fd < 0 && dir != NULL && *dir != '\0';) {
+		size_t len = strcspn(dir, ":");
+
+		free(*ret);
+		if (asprintf(ret, "%.*s/%s", (int)len, dir, link) < 0) {
+			*ret = NULL;
+			return -1;
+		}
+		fd = open(*ret, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		dir += len + (dir[len] == ':');
+	}
+	return fd;
+}
+
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_build_id_find_elf,
-	.find_debuginfo = dwfl_standard_find_debuginfo,
+	.find_debuginfo = find_debuginfo,
 	.section_address = dwfl_offline_section_address,
 	.debuginfo_path = &debug_path,
 };
@@ -229,12 +257,84 @@ open_build_id(const char *path, const uint8_t *id, size_t id_len)
 	return module_of(dwfl, mod, id, id_len, &ignored);
 }
 
+void
+oh_module_places(const char *new_root, const char *debug)
+{
+	char *path = NULL;
+
+	free(root);
+	free(debug_folders);
+	free(debug_path);
+	root = new_root ? strdup(new_root) : NULL;
+	debug_folders = debug ? strdup(debug) : NULL;
+	/* "": beside the program. */
+	if (asprintf(&path, ":.debug%s%s%s%s:/usr/lib/debug", debug ? ":" : "", debug ? debug : "",
+		new_root ? ":" : "", new_root ? new_root : "") < 0)
+		path = NULL;
+	if (path != NULL && new_root != NULL) {
+		char *longer;
+
+		if (asprintf(&longer, "%s:%s/usr/lib/debug", path, new_root) >= 0) {
+			free(path);
+			path = longer;
+		}
+	}
+	debug_path = path;
+}
+
+/* Open `folder`/`path`, keeping the reason that says most. */
+static struct oh_module *
+open_below(const char *folder, size_t len, const char *path, const uint8_t *id, size_t id_len,
+    struct oh_error *err)
+{
+	struct oh_error why = { "" };
+	struct oh_module *m = NULL;
+	char *full;
+
+	if (asprintf(&full, "%.*s/%s", (int)len, folder, path) < 0)
+		return NULL;
+	m = open_path(full, id, id_len, &why);
+	if (m == NULL && strcmp(why.text, strerror(ENOENT)) != 0)
+		oh_error_set(err, "%s", why.text);
+	free(full);
+	return m;
+}
+
+/* The file of a mapping, by its name. */
+static struct oh_module *
+open_named(const char *path, const uint8_t *id, size_t id_len, struct oh_error *err)
+{
+	struct oh_module *m = NULL;
+	const char *base = strrchr(path, '/');
+
+	if (root != NULL)
+		m = open_below(root, strlen(root), path, id, id_len, err);
+	for (const char *dir = debug_folders; m == NULL && dir != NULL && *dir != '\0';) {
+		size_t len = strcspn(dir, ":");
+
+		m = open_below(dir, len, path, id, id_len, err);
+		if (m == NULL && base != NULL)
+			m = open_below(dir, len, base + 1, id, id_len, err);
+		dir += len + (dir[len] == ':');
+	}
+	if (m != NULL) {
+		err->text[0] = '\0';
+		return m;
+	}
+	/* What is at this path here may be another program's. */
+	if (root != NULL && id_len == 0) {
+		oh_error_set(err, "%s", strerror(ENOENT));
+		return NULL;
+	}
+	return open_path(path, id, id_len, err);
+}
+
 struct oh_module *
 oh_module_open(const char *path, const char *build_id, struct oh_error *err)
 {
 	uint8_t id[64];
 	size_t id_len = from_hex(build_id, id, sizeof(id));
-	struct oh_module *m = open_path(path, id, id_len, err);
+	struct oh_module *m = open_named(path, id, id_len, err);
 
 	if (m == NULL && id_len > 0) {
 		m = open_build_id(path, id, id_len);

@@ -16,6 +16,17 @@
 
 struct oh_module;
 
+/*
+ * Where the files of another machine are, for all modules opened from now on.
+ * Either may be NULL; strings are copied.
+ *
+ *   root   what was / there: a file is looked for below it, and where it was
+ *          only if the profile knows its build ID
+ *   debug  folders with programs, libraries and debug files, ':' between them:
+ *          laid out like /, or all in one folder, or as .build-id/ab/cdef.debug
+ */
+void oh_module_places(const char *root, const char *debug);
+
 /* What address arithmetic needs of one PT_LOAD. */
 struct oh_load {
 	uint64_t vaddr, offset, file_bytes; /* p_vaddr, p_offset, p_filesz */
@@ -42,8 +53,9 @@ bool oh_load_vaddr(const struct oh_load *loads, size_t count, uint64_t address, 
  *   path      as the profile has it
  *   build_id  lower-case hex, or "" if the profile does not know it.  A file
  *             with another build ID is refused; if no file at `path` fits, the
- *             folders for debug files and, where DEBUGINFOD_URLS is set,
- *             debuginfod are asked for one with this ID.
+ *             places of oh_module_places(), the folders for debug files and,
+ *             where DEBUGINFOD_URLS is set, debuginfod are asked for one with
+ *             this ID.
  *
  * Returns NULL with the reason in *err.  Nothing but regular files is opened.
  */

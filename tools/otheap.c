@@ -23,6 +23,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_tree,
 	&oh_cmd_peek,
 	&oh_cmd_list,
+	&oh_cmd_symbolize,
 	&oh_cmd_flame,
 };
 

@@ -146,15 +146,17 @@ bool
 oh_outfile_close(struct oh_outfile *f, bool good)
 {
 	bool wanted = good;
-	int error = 0;
+	int error = 0, before = errno; /* of a write that failed already */
 
 	if (f->to == stdout) {
 		forget(f);
 		return good;
 	}
 	errno = 0;
-	if (good && (fflush(f->to) != 0 || ferror(f->to)))
+	if (good && (fflush(f->to) != 0 || ferror(f->to))) {
+		errno = errno != 0 ? errno : before;
 		good = false;
+	}
 	if (good && f->unnamed && !link_temporary(f))
 		good = false;
 	error = errno;

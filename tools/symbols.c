@@ -34,6 +34,7 @@ struct file {
 };
 
 struct oh_symbols {
+	void (*progress)(size_t done, size_t of);
 	struct oh_profile *p;
 	struct oh_intern strings;
 	struct oh_idmap file_ids; /* filename << 32 | build_id (canonical strings) -> file */
@@ -257,9 +258,18 @@ oh_symbols_run(struct oh_symbols *s, const uint8_t *wanted)
 
 	s->warned = oh_xgrow(s->warned, &s->warned_cap, p->mapping_count + 1, 1);
 	memset(s->warned + had, 0, s->warned_cap - had);
-	for (uint32_t i = 0; i < p->location_count; i++)
+	for (uint32_t i = 0; i < p->location_count; i++) {
 		if (p->line_count[i] == 0 && p->location_mapping[i] != 0 && (!wanted || wanted[i]))
 			resolve_one(s, i);
+		if (s->progress != NULL)
+			s->progress((size_t)i + 1, p->location_count);
+	}
+}
+
+void
+oh_symbols_progress(struct oh_symbols *s, void (*progress)(size_t done, size_t of))
+{
+	s->progress = progress;
 }
 
 void

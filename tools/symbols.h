@@ -36,6 +36,12 @@ struct oh_symbols *oh_symbols_create(struct oh_profile *p, bool quiet);
 void oh_symbols_run(struct oh_symbols *s, const uint8_t *wanted);
 void oh_symbols_free(struct oh_symbols *s);
 
+/*
+ * Have `progress` called by oh_symbols_run() for each location: so many are
+ * done, of so many.  NULL: not any more.
+ */
+void oh_symbols_progress(struct oh_symbols *s, void (*progress)(size_t done, size_t of));
+
 /* Demangle functions that the writer left mangled, as pprof does. */
 void oh_symbols_demangle(struct oh_profile *p);
 

@@ -184,7 +184,7 @@ equal "docs: check values of the error bars" "$(cat "$work/wrong")" ""
 # A place where the examples' words are true.  ./app is a program that waits for
 # its input to end; its profiles are those of a process 1234.
 place=$work/place
-mkdir "$place"
+mkdir "$place" "$place/copy"
 ln -s "$B" "$place/build"
 cp "$prog/hold" "$place/app"
 for f in Makefile man; do ln -s "$root/$f" "$place/$f"; done
