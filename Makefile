@@ -58,7 +58,7 @@ tool_obj  := $(tool_src:%.c=$(B)/tool/%.o) $(otlp_gen:%=$(B)/tool/%.o) $(B)/tool
 
 lib_static = $(shell $(PKG_CONFIG) --variable=libdir libprotobuf-c)/libprotobuf-c.a \
 	$(shell $(PKG_CONFIG) --variable=libdir zlib)/libz.a
-tool_libs  = $(shell $(PKG_CONFIG) --libs libprotobuf-c zlib libdw libelf) -liberty -lm
+tool_libs  = $(shell $(PKG_CONFIG) --libs libprotobuf-c zlib libdw libelf libcurl) -liberty -lm
 
 .PHONY: all
 all: $(B)/libotheap.so $(B)/otheap ## build the library and the command

@@ -14,14 +14,14 @@
 # nothing where a command of that name is already in PATH; `package?` nothing
 # where this release has no such package (its tests are skipped then).
 build='gcc g++ make pkg-config|pkgconf protobuf-c-compiler libprotobuf-c-dev
-	zlib1g-dev libelf-dev libdw-dev libiberty-dev'
+	zlib1g-dev libelf-dev libdw-dev libiberty-dev libcurl4-openssl-dev'
 test='check git perl bash sqlite3 redis-tools node=nodejs python3
 	go=golang-go libunwind8 libjemalloc2
 	libjemalloc-dev libgoogle-perftools4|libgoogle-perftools4t64
 	libtcmalloc-minimal4|libtcmalloc-minimal4t64
 	libmimalloc2.0|libmimalloc2.0t64|libmimalloc3
 	libdebuginfod1|libdebuginfod1t64
-	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps
+	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps openssl
 	chromium? chromium-driver? fonts-dejavu-core'
 bench='heaptrack'
 

@@ -16,8 +16,10 @@ struct oh_command {
 	const char *help;                  /* `otheap NAME --help`; fits a screen */
 };
 
+extern const struct oh_command oh_cmd_agent;
 extern const struct oh_command oh_cmd_doctor;
 extern const struct oh_command oh_cmd_dump;
+extern const struct oh_command oh_cmd_push;
 extern const struct oh_command oh_cmd_run;
 extern const struct oh_command oh_cmd_top;
 extern const struct oh_command oh_cmd_diff;
