@@ -272,7 +272,7 @@ baseline(struct oh_baseline *b, const char *s, uint64_t most)
 	} else {
 		/* A misspelt word is not a file. */
 		b->kind = OH_BASELINE_FILE;
-		return strpbrk(s, "./") != NULL && folder(b->file, s);
+		return (strchr(s, '.') != NULL || strchr(s, '/') != NULL) && folder(b->file, s);
 	}
 	return true;
 }

@@ -47,6 +47,12 @@ static struct {
 	uint32_t state;   /* enum state; relaxed: changes once, before threads sample */
 	uint32_t max_frames;
 	bool label_threads;
+	bool stopped; /* relaxed: record no new allocations */
+
+	/* The worker's: see oh_profiler_set_recording(). */
+	struct oh_unrecorded before;       /* in all pauses that ended */
+	uint64_t pause_bytes, pause_calls; /* exact totals when this one began */
+	int64_t pause_ns;                  /* CLOCK_MONOTONIC */
 } self;
 
 static int64_t
@@ -102,6 +108,7 @@ oh_profiler_init(const struct oh_config *c, const void *stack_top)
 	oh_root.interval_bytes = c->interval_bytes;
 	oh_root.start_ns = self.start_ns;
 	oh_root.drops_at = (uintptr_t)oh_drops;
+	oh_profiler_set_recording(c->record);
 	oh_store_relaxed(&self.state, ON);
 	oh_store_release(&oh_root.state, OH_ROOT_ON); /* [P1] */
 	/* Whatever came before the start is not counted; begin with a draw. */
@@ -171,7 +178,8 @@ decide_late(struct oh_thread *t, size_t size_bytes)
 {
 	t->drawn = t->countdown = 0;
 	oh_thread_count_late(counted(size_bytes));
-	return self.interval_bytes == 1 || draw(t) < counted(size_bytes);
+	return !oh_load_relaxed(&self.stopped) &&
+	       (self.interval_bytes == 1 || draw(t) < counted(size_bytes));
 }
 
 bool
@@ -198,7 +206,7 @@ oh_profiler_decide(struct oh_thread *t, size_t size_bytes)
 	/* In exact mode an empty request is known to be one. */
 	uint64_t bytes = self.interval_bytes == 1 ? size_bytes : counted(size_bytes);
 	oh_thread_restart(t, before + bytes, draw(t), 0);
-	return true;
+	return !oh_load_relaxed(&self.stopped);
 }
 
 void
@@ -251,6 +259,35 @@ oh_profiler_restore(const void *block, const struct oh_live_record *r)
 {
 	if (!oh_live_insert(block, r))
 		oh_drop(OH_DROP_MEMORY_FULL);
+}
+
+void
+oh_profiler_unrecorded(struct oh_unrecorded *ret)
+{
+	uint64_t bytes, calls;
+
+	*ret = self.before;
+	ret->now = oh_load_relaxed(&self.stopped);
+	if (!ret->now)
+		return;
+	oh_threads_totals(&bytes, &calls);
+	ret->bytes += bytes - self.pause_bytes;
+	ret->calls += calls - self.pause_calls;
+	ret->ns += now_ns(CLOCK_MONOTONIC) - self.pause_ns;
+}
+
+void
+oh_profiler_set_recording(bool on)
+{
+	if (on != oh_load_relaxed(&self.stopped))
+		return;
+	if (on) {
+		oh_profiler_unrecorded(&self.before);
+	} else {
+		oh_threads_totals(&self.pause_bytes, &self.pause_calls);
+		self.pause_ns = now_ns(CLOCK_MONOTONIC);
+	}
+	oh_store_relaxed(&self.stopped, !on);
 }
 
 uint64_t

@@ -27,6 +27,23 @@ int oh_profiler_init(const struct oh_config *c, const void *stack_top);
 bool oh_profiler_on(void);
 
 /*
+ * Record new allocations, or do not.  Blocks that were recorded are followed
+ * either way, exact totals go on, and so do the marks on the line of bytes: an
+ * allocation after a later start is sampled with the same probability as any.
+ * Threads that are at it just now may still record theirs.  The worker only,
+ * and the thread that starts.
+ */
+void oh_profiler_set_recording(bool on);
+
+/* What was allocated while nothing was recorded, exactly, up to now. */
+struct oh_unrecorded {
+	bool now; /* nothing is recorded at this time */
+	uint64_t bytes, calls;
+	int64_t ns;
+};
+void oh_profiler_unrecorded(struct oh_unrecorded *ret);
+
+/*
  * The countdown of the calling thread went below zero by an allocation of
  * `size_bytes` (already subtracted, empty ones as 1).  Returns true when it is
  * to be recorded.  Also the place where a thread is first seen.

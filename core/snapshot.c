@@ -112,6 +112,7 @@ oh_snapshot_take(struct oh_snapshot *ret, struct oh_scratch *scratch)
 {
 	struct oh_snapshot s = { 0 };
 	struct work w = { .count = oh_sites_count() };
+	struct oh_unrecorded pause;
 
 	w.alive = oh_scratch_array(scratch, w.count, sizeof(*w.alive));
 	w.sites = oh_scratch_array(scratch, w.count, sizeof(*w.sites));
@@ -125,6 +126,11 @@ oh_snapshot_take(struct oh_snapshot *ret, struct oh_scratch *scratch)
 		return -ENOMEM;
 	oh_profiler_describe(&s.interval_bytes, &s.time_ns, &s.duration_ns);
 	oh_threads_totals(&s.total_alloc_bytes, &s.total_alloc_calls);
+	oh_profiler_unrecorded(&pause);
+	s.stopped = pause.now;
+	s.unrecorded_bytes = pause.bytes;
+	s.unrecorded_calls = pause.calls;
+	s.unrecorded_ns = pause.ns;
 	s.thread_names = oh_thread_names(&s.thread_name_count);
 	s.samples_live = oh_live_count();
 	s.own_memory_bytes = oh_arena_mapped_bytes() + scratch->total_bytes;

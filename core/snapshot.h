@@ -54,6 +54,12 @@ struct oh_snapshot {
 	/* Exact totals over all threads, sampled or not. */
 	uint64_t total_alloc_bytes, total_alloc_calls;
 
+	/* Of these, what was allocated while nothing was recorded; 0 where it always was. */
+	uint64_t unrecorded_bytes, unrecorded_calls;
+	int64_t unrecorded_ns;
+	bool stopped; /* nothing is recorded at this time */
+
+	const char *trigger;           /* why it was taken; NULL = not said */
 	uint64_t samples_live;         /* records in the live table */
 	uint64_t own_memory_bytes;     /* our tables, as mapped */
 	uint64_t drops[OH_DROP_COUNT]; /* by reason, names in oh_drop_names */

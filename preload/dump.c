@@ -3,18 +3,63 @@
  * dump.c - one profile, from the tables to a file.
  *
  * The composition root: the only file of preload/ that knows proto/.
+ *
+ * Memory ordering
+ *	[D1] last: a sequence lock.  The worker makes `turn` odd, stores with
+ *	     release and makes it even; a reader loads with acquire, and again
+ *	     if `turn` was odd or changed.  It can wait for ever only if a dump
+ *	     comes for each look.
  */
 #include "preload/dump.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "core/atomic.h"
+#include "core/base.h"
+#include "core/command.h"
 #include "core/drops.h"
 #include "core/profiler.h"
 #include "core/scratch.h"
 #include "core/snapshot.h"
 #include "preload/dumpfile.h"
 #include "preload/lifecycle.h"
+#include "preload/worker.h"
 #include "proto/pprof.h"
 
-static uint64_t seq; /* the last number used; the worker's alone */
+static uint64_t seq;                      /* the last number used; the worker's alone */
+static char baseline[OH_DUMP_PATH_BYTES]; /* the worker's alone */
+
+/* How the last one went. */
+static struct {
+	uint32_t turn; /* [D1] */
+	uint32_t runs;
+	int error;
+	uint64_t path[OH_DUMP_PATH_BYTES / sizeof(uint64_t)];
+} last;
+
+/* The most telling of the reasons. */
+static const char *
+trigger(unsigned asked)
+{
+	static const struct {
+		unsigned what;
+		const char *name;
+	} names[] = {
+		{ OH_ASK_EXIT, "exit" },
+		{ OH_ASK_BASELINE, "baseline" },
+		{ OH_ASK_STOP, "stop" },
+		{ OH_ASK_START, "start" },
+		{ OH_ASK_API, "api" },
+		{ OH_ASK_SIGNAL, "signal" },
+		{ OH_ASK_TIMER, "timer" },
+	};
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(names); i++)
+		if ((asked & names[i].what) != 0)
+			return names[i].name;
+	return NULL;
+}
 
 static int
 write_snapshot(const struct oh_snapshot *snap, int fd, struct oh_scratch *scratch)
@@ -28,48 +73,126 @@ write_snapshot(const struct oh_snapshot *snap, int fd, struct oh_scratch *scratc
 }
 
 static int
-dump(struct oh_scratch *scratch)
+dump(unsigned asked, struct oh_dumpfile *file, struct oh_scratch *scratch)
 {
+	static char pattern[sizeof(OH_BASELINE_PREFIX) + sizeof(oh_config.file)];
 	struct oh_dumpfile_conf conf = {
 		.dir = oh_config.dir,
 		.tmpdir = oh_config.tmpdir,
 		.pattern = oh_config.file,
+		.keep = baseline,
 		.max_files = oh_config.max_files,
 		.quiet = oh_config.quiet,
 	};
 	struct oh_snapshot snap;
-	struct oh_dumpfile file;
 
+	/* Without a number the next profile would replace it. */
+	if ((asked & OH_ASK_BASELINE) != 0 && !oh_dumpfile_numbered(conf.pattern)) {
+		memcpy(pattern, OH_BASELINE_PREFIX, sizeof(OH_BASELINE_PREFIX) - 1);
+		memcpy(pattern + sizeof(OH_BASELINE_PREFIX) - 1, oh_config.file,
+		    strlen(oh_config.file) + 1);
+		conf.pattern = pattern;
+	}
 	int err = oh_snapshot_take(&snap, scratch);
 	if (err != 0)
 		return err;
+	snap.trigger = trigger(asked);
 	conf.program = snap.program;
-	err = oh_dumpfile_begin(&file, &conf, snap.pid, seq + 1, snap.time_ns / 1000000000);
+	err = oh_dumpfile_begin(file, &conf, snap.pid, seq + 1, snap.time_ns / 1000000000);
 	if (err != 0)
 		return err;
-	err = write_snapshot(&snap, file.fd, scratch);
+	err = write_snapshot(&snap, file->fd, scratch);
 	if (err != 0) {
-		oh_dumpfile_abort(&file);
+		oh_dumpfile_abort(file);
 		return err;
 	}
-	err = oh_dumpfile_commit(&file, scratch);
+	err = oh_dumpfile_commit(file, scratch);
 	if (err == 0)
-		seq = file.seq;
+		seq = file->seq;
 	return err;
 }
 
-void
-oh_dump_run(void)
+/* folder/name; both fit. */
+static void
+join(char to[OH_DUMP_PATH_BYTES], const char *folder, const char *name)
 {
-	struct oh_scratch scratch = OH_SCRATCH_INIT;
+	size_t len = strlen(folder);
 
-	if (dump(&scratch) != 0)
+	memcpy(to, folder, len);
+	if (len > 0 && to[len - 1] != '/')
+		to[len++] = '/';
+	memcpy(to + len, name, strlen(name) + 1);
+}
+
+static void
+publish(int error, const char path[OH_DUMP_PATH_BYTES])
+{
+	uint64_t word;
+
+	oh_store_relaxed(&last.turn, last.turn + 1);
+	for (size_t i = 0; i < OH_ARRAY_LEN(last.path); i++) {
+		memcpy(&word, path + i * sizeof(word), sizeof(word));
+		oh_store_release(&last.path[i], word); /* [D1] */
+	}
+	oh_store_release(&last.error, error);        /* [D1] */
+	oh_store_release(&last.runs, last.runs + 1); /* [D1] */
+	oh_store_release(&last.turn, last.turn + 1); /* [D1] */
+}
+
+int
+oh_dump_last(char *path, size_t size)
+{
+	uint32_t turn, runs;
+	int error;
+
+	do {
+		turn = oh_load_acquire(&last.turn); /* [D1] */
+		for (size_t at = 0; at < size && at < sizeof(last.path); at += sizeof(uint64_t)) {
+			uint64_t word = oh_load_acquire(&last.path[at / sizeof(word)]); /* [D1] */
+			memcpy(
+			    path + at, &word, size - at < sizeof(word) ? size - at : sizeof(word));
+		}
+		error = oh_load_acquire(&last.error); /* [D1] */
+		runs = oh_load_acquire(&last.runs);   /* [D1] */
+	} while (turn % 2 != 0 || oh_load_relaxed(&last.turn) != turn);
+	return runs > 0 ? error : -ENOENT;
+}
+
+void
+oh_dump_run(unsigned asked)
+{
+	static char path[OH_DUMP_PATH_BYTES]; /* one worker at a time */
+	struct oh_scratch scratch = OH_SCRATCH_INIT;
+	struct oh_dumpfile file;
+
+	/* Of both, it is not known which came last: what is recorded is not lost. */
+	if ((asked & OH_ASK_START) != 0)
+		oh_profiler_set_recording(true);
+	else if ((asked & OH_ASK_STOP) != 0)
+		oh_profiler_set_recording(false);
+	int err = dump(asked, &file, &scratch);
+	path[0] = '\0';
+	if (err != 0) {
 		oh_drop(OH_DROP_DUMP_FAILED);
+	} else {
+		join(path, file.folder, file.name);
+		if ((asked & OH_ASK_BASELINE) != 0)
+			memcpy(baseline, path, sizeof(path));
+	}
+	publish(err, path);
 	oh_scratch_release(&scratch);
+}
+
+const char *
+oh_dump_baseline(void)
+{
+	return baseline;
 }
 
 void
 oh_dump_after_fork(void)
 {
 	seq = 0;
+	last.runs = 0;
+	last.turn = 0;
 }

@@ -5,8 +5,24 @@
 #ifndef OH_PRELOAD_DUMP_H
 #define OH_PRELOAD_DUMP_H
 
-/* Take a snapshot and write it.  The worker only. */
-void oh_dump_run(void);
+#include <limits.h>
+#include <stddef.h>
+
+/* Longest path of a profile, with its NUL. */
+#define OH_DUMP_PATH_BYTES (PATH_MAX + NAME_MAX + 2)
+
+/* Do what was asked for (worker.h), take a snapshot and write it.  The worker only. */
+void oh_dump_run(unsigned asked);
+
+/*
+ * How did the last one go?  0, or -E...: no profile; -ENOENT: there was none
+ * yet.  The first `size` bytes of its path with the NUL, as far as they fit, go
+ * to `path`.  Any thread; cheap only for who waits for one.
+ */
+int oh_dump_last(char *path, size_t size);
+
+/* The path of the baseline that was written last, "" if none was.  The worker only. */
+const char *oh_dump_baseline(void);
 
 /* In a forked child: numbers start again. */
 void oh_dump_after_fork(void);

@@ -82,8 +82,8 @@ open_folder(const char *path)
 
 /* ---- names --------------------------------------------------------------- */
 
-static bool
-has_number(const char *pattern)
+bool
+oh_dumpfile_numbered(const char *pattern)
 {
 	for (; *pattern != '\0'; pattern++) {
 		if (*pattern == '%' && *++pattern == 'n')
@@ -509,6 +509,18 @@ remember(struct oldest *o, const struct old_file *file)
 	}
 }
 
+/* Is it conf->keep, which has the same folder before its name? */
+static bool
+is_kept(const struct oh_dumpfile *f, const char *name)
+{
+	const char *keep = f->conf->keep;
+	const char *slash = keep != NULL ? strrchr(keep, '/') : NULL;
+	size_t len = strlen(f->folder);
+
+	return slash != NULL && strcmp(slash + 1, name) == 0 &&
+	       strncmp(keep, f->folder, len) == 0 && keep + len <= slash + 1;
+}
+
 static void
 look_at(const struct oh_dumpfile *f, int dirfd, size_t program_len, uid_t uid, const char *name,
     struct oldest *o)
@@ -516,7 +528,7 @@ look_at(const struct oh_dumpfile *f, int dirfd, size_t program_len, uid_t uid, c
 	struct old_file file;
 	struct stat st;
 
-	if (strcmp(name, f->name) == 0 || !is_ours(f, program_len, name))
+	if (strcmp(name, f->name) == 0 || is_kept(f, name) || !is_ours(f, program_len, name))
 		return;
 	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
 	    st.st_uid != uid)
@@ -562,7 +574,7 @@ retain(const struct oh_dumpfile *f, int dirfd, struct oh_scratch *scratch)
 			at += d->d_reclen;
 		}
 	}
-	/* The one just written counts. */
+	/* The one just written counts; the one to keep does not. */
 	if (o.seen >= f->conf->max_files)
 		delete_oldest(dirfd, &o, o.seen - f->conf->max_files + 1);
 }
@@ -637,8 +649,9 @@ oh_dumpfile_commit(struct oh_dumpfile *f, struct oh_scratch *scratch)
 	if (dirfd < 0)
 		return (int)dirfd;
 	if (r == 0 || r == -EINTR)
-		r = has_number(f->conf->pattern) ? commit_numbered(f, (int)dirfd)
-						 : rename_file((int)dirfd, f->temp, f->name, 0);
+		r = oh_dumpfile_numbered(f->conf->pattern)
+			? commit_numbered(f, (int)dirfd)
+			: rename_file((int)dirfd, f->temp, f->name, 0);
 	if (r != 0)
 		(void)sys_unlinkat((int)dirfd, f->temp);
 	else if (f->conf->max_files != 0)

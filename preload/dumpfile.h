@@ -26,9 +26,13 @@ struct oh_dumpfile_conf {
 	const char *tmpdir;  /* $TMPDIR; NULL or not absolute: not tried */
 	const char *pattern; /* file name, see below */
 	const char *program; /* %e */
+	const char *keep;    /* path of a profile that retention leaves; NULL or "": none */
 	unsigned max_files;  /* of ours in the folder; 0 = no limit */
 	bool quiet;          /* no line on stderr */
 };
+
+/* Does the pattern have a sequence number? */
+bool oh_dumpfile_numbered(const char *pattern);
 
 /* One dump.  The strings of `conf` must outlive it. */
 struct oh_dumpfile {

@@ -131,7 +131,14 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	if (err != 0)
 		return;
 	(void)pthread_atfork(NULL, NULL, after_fork_in_child);
-	oh_worker_init(oh_dump_run, oh_config.dump_every_s);
+	struct oh_worker_plan plan = {
+		.work = oh_dump_run,
+		.every_s = oh_config.dump_every_s,
+		.baseline_after_s = oh_config.leak_baseline.after_s,
+	};
+	oh_worker_init(&plan);
+	if (oh_config.leak_baseline.kind == OH_BASELINE_START)
+		oh_worker_request(OH_ASK_BASELINE);
 	oh_signals_init(oh_config.signal, oh_config.dump_at_exit);
 }
 

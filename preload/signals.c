@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/command.h"
 #include "core/sys.h"
 #include "preload/lifecycle.h"
 #include "preload/next.h"
@@ -27,11 +28,27 @@
 static int dump_signal;
 static uint64_t managed; /* bit n - 1: signal n was at its default when we came */
 
+/*
+ * The value that sigqueue(3) gives says what is wanted; kill(2) gives none.
+ * An unknown one, of a newer command, gets a profile: it waits for one.
+ */
 static void
-on_dump(int sig)
+on_dump(int sig, siginfo_t *info, void *context)
 {
+	static const unsigned commands[] = {
+		[OH_COMMAND_DUMP] = OH_ASK_SIGNAL,
+		[OH_COMMAND_BASELINE] = OH_ASK_BASELINE,
+		[OH_COMMAND_START] = OH_ASK_START,
+		[OH_COMMAND_STOP] = OH_ASK_STOP,
+		[OH_COMMAND_LEAKS] = OH_ASK_SIGNAL | OH_ASK_LEAKS,
+	};
+	int value = info->si_code == SI_QUEUE ? info->si_value.sival_int : OH_COMMAND_DUMP;
+
 	(void)sig;
-	oh_worker_request();
+	(void)context;
+	if (value < 0 || (size_t)value >= OH_ARRAY_LEN(commands))
+		value = OH_COMMAND_DUMP;
+	oh_worker_request(commands[value]);
 }
 
 static void on_end(int sig);
@@ -40,8 +57,13 @@ static void
 our_action(int sig, struct sigaction *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	ret->sa_handler = sig == dump_signal ? on_dump : on_end;
 	ret->sa_flags = SA_RESTART;
+	if (sig == dump_signal) {
+		ret->sa_sigaction = on_dump;
+		ret->sa_flags |= SA_SIGINFO;
+	} else {
+		ret->sa_handler = on_end;
+	}
 	sigfillset(&ret->sa_mask);
 }
 
@@ -111,7 +133,7 @@ oh_signals_init(int dump, bool and_exit)
 static void
 hide(struct sigaction *old)
 {
-	if (old->sa_handler == on_dump || old->sa_handler == on_end)
+	if (old->sa_sigaction == on_dump || old->sa_handler == on_end)
 		memset(old, 0, sizeof(*old));
 }
 

@@ -3,7 +3,9 @@
  * worker.c - the one thread of ours, which writes the profiles.
  *
  * It is made by the bare system call when there is something to do and ends
- * when that is done (with OTHEAP_DUMP_EVERY it stays).  Why not pthread_create:
+ * when that is done.  While something is due later it stays: always with
+ * OTHEAP_DUMP_EVERY, and until the baseline if that is after a time.  Why not
+ * pthread_create:
  *
  *   - it must be possible from a signal handler, which may have interrupted
  *     malloc; pthread_create allocates;
@@ -20,6 +22,7 @@
  * descriptor of ours ever appears in the host's), and all signals blocked.
  *
  * State
+ *	wanted	  what they ask for, OH_ASK_...; taken when they are answered
  *	asked	  requests so far
  *	done	  requests answered so far, and a futex to wait on
  *	running   1 while a worker exists that will look at `asked` again
@@ -29,6 +32,7 @@
  *	[W1] asked: a requester adds with acq_rel, then tries running 0 -> 1; the
  *	     worker stores running 0 with acq_rel, then reads asked: one of
  *	     the two sees the other.  (Both are read-modify-writes on running.)
+ *	     What is wanted is added before: who sees the number sees the bits.
  *	[W2] done: stored with release after the profile is written.
  *	[W3] tid: cleared by the kernel after the worker's last instruction.
  *	[W4] last: stored with release by who ends the process, after its
@@ -58,14 +62,23 @@
 #define TLS_ABOVE ((size_t)4096)
 #define SPAWN_WAIT_MS 50
 
-static void (*work)(void);
-static pid_t owner; /* a vfork child shares our memory, and must not use it */
-static uint32_t every_s;
+static void (*work)(unsigned asked);
+static pid_t owner;                   /* a vfork child shares our memory, and must not use it */
 static bool files_shared;             /* see in_valgrind() */
 static bool own_table;                /* the worker's descriptors are not the host's */
+static bool stays;                    /* this worker outlives what it was made for */
+static uint32_t wanted;               /* [W1] */
 static uint32_t asked, done, running; /* [W1] [W2] */
+static uint32_t given_up;             /* up to this one not answered; relaxed: see [W2] */
 static uint32_t last;                 /* [W4] the last request to answer; 0 = not known */
 static int32_t tid;                   /* [W3] */
+
+/* What comes by itself; the worker's, or of who makes it. */
+static struct due {
+	unsigned what;
+	uint32_t every_s; /* 0 = once */
+	int64_t at_ms;    /* of the monotonic clock; 0 = not any more */
+} dues[2];
 
 static char stack[STACK_BYTES] __attribute__((aligned(4096)));
 static char tls[TLS_BELOW + TLS_ABOVE] __attribute__((aligned(64)));
@@ -122,18 +135,22 @@ answer(void)
 {
 	uint32_t upto = oh_load_acquire(&asked); /* [W1] */
 	uint32_t before = oh_load_relaxed(&done);
+	uint32_t what = oh_exchange_acq_rel(&wanted, 0); /* [W1] */
 
 	if (upto - before > 1)
 		(void)oh_add_relaxed(&oh_drops[OH_DROP_DUMP_COALESCED], upto - before - 1);
-	/* A short-lived worker has those of the thread that made it. */
-	if (every_s > 0)
-		oh_credentials_follow();
-	bool borrow = every_s > 0 && own_table;
-	if (borrow)
-		borrow_stderr();
-	work();
-	if (borrow)
-		(void)oh_sys_close(2);
+	/* Nothing: it came in time for the answer before, and its number after. */
+	if (what != 0) {
+		/* A short-lived worker has those of the thread that made it. */
+		if (stays)
+			oh_credentials_follow();
+		bool borrow = stays && own_table;
+		if (borrow)
+			borrow_stderr();
+		work(what);
+		if (borrow)
+			(void)oh_sys_close(2);
+	}
 	oh_store_release(&done, upto); /* [W2] */
 	futex_wake(&done);
 }
@@ -164,7 +181,7 @@ leave_descriptors(bool shared)
 	own_table = !shared || OH_SYS(unshare, CLONE_FILES, 0, 0, 0, 0, 0) == 0;
 	if (!own_table)
 		return;
-	(void)OH_SYS(close_range, every_s > 0 ? 2 : 3, UINT32_MAX, 0, 0, 0, 0);
+	(void)OH_SYS(close_range, stays ? 2 : 3, UINT32_MAX, 0, 0, 0, 0);
 	(void)OH_SYS(close_range, 0, 1, 0, 0, 0, 0);
 }
 
@@ -188,12 +205,42 @@ in_valgrind(void)
 	return answer != 0;
 }
 
+/* The next thing that comes by itself; NULL: nothing does. */
+static struct due *
+next_due(void)
+{
+	struct due *next = NULL;
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(dues); i++)
+		if (dues[i].at_ms != 0 && (next == NULL || dues[i].at_ms < next->at_ms))
+			next = &dues[i];
+	return next;
+}
+
+static void
+fire(struct due *due)
+{
+	int64_t now = now_ms();
+
+	(void)oh_or_acq_rel(&wanted, due->what); /* [W1] */
+	(void)oh_add_relaxed(&asked, 1);
+	if (due->every_s == 0) {
+		due->at_ms = 0;
+		return;
+	}
+	due->at_ms += (int64_t)due->every_s * 1000;
+	/* Stopped or asleep for long: do not make up for it. */
+	if (due->at_ms < now)
+		due->at_ms = now + (int64_t)due->every_s * 1000;
+}
+
+/* As long as anything is due. */
 static void
 stay(void)
 {
-	int64_t due = now_ms() + (int64_t)every_s * 1000;
+	struct due *due;
 
-	for (;;) {
+	while ((due = next_due()) != NULL) {
 		uint32_t seen = oh_load_relaxed(&done);
 		if (closed()) {
 			futex_wait(&last, oh_load_relaxed(&last), 1000);
@@ -201,16 +248,11 @@ stay(void)
 		}
 		if (anything_asked())
 			answer();
-		int64_t left = due - now_ms();
-		if (left <= 0) {
-			(void)oh_add_relaxed(&asked, 1);
-			due += (int64_t)every_s * 1000;
-			/* Stopped or asleep for long: do not make up for it. */
-			if (due < now_ms())
-				due = now_ms() + (int64_t)every_s * 1000;
-		} else if (!anything_asked()) {
+		int64_t left = due->at_ms - now_ms();
+		if (left <= 0)
+			fire(due);
+		else if (!anything_asked())
 			futex_wait(&asked, seen, left);
-		}
 	}
 }
 
@@ -219,8 +261,7 @@ static void __attribute__((used)) live(void)
 {
 	(void)OH_SYS(prctl, PR_SET_NAME, "otheap", 0, 0, 0, 0);
 	leave_descriptors(files_shared);
-	if (every_s > 0)
-		stay();
+	stay();
 	for (;;) {
 		while (anything_asked())
 			answer();
@@ -269,25 +310,29 @@ spawn(void)
 	int64_t until = now_ms() + SPAWN_WAIT_MS;
 	int32_t gone;
 
+	stays = next_due() != NULL;
 	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all), 0, 0);
 	/* The worker before this one may still be on its last instructions. */
 	while ((gone = oh_load_acquire(&tid)) != 0 && now_ms() < until) /* [W3] */
 		futex_wait(&tid, (uint32_t)gone, 1);
 	if (gone != 0 || oh_sys_failed(clone_worker())) {
+		uint32_t upto = oh_load_acquire(&asked); /* [W1] */
 		oh_drop(OH_DROP_DUMP_FAILED);
-		oh_store_release(&done, oh_load_acquire(&asked)); /* [W2] given up [W1] */
-		(void)oh_exchange_acq_rel(&running, 0);           /* [W1] */
+		oh_store_relaxed(&given_up, upto);
+		oh_store_release(&done, upto);          /* [W2] */
+		(void)oh_exchange_acq_rel(&running, 0); /* [W1] */
 		futex_wake(&done);
 	}
 	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(old), 0, 0);
 }
 
 static uint32_t
-request(bool is_last)
+request(unsigned what)
 {
+	(void)oh_or_acq_rel(&wanted, what);            /* [W1] */
 	uint32_t mine = oh_add_acq_rel(&asked, 1) + 1; /* [W1] */
 
-	if (is_last)
+	if ((what & OH_ASK_EXIT) != 0)
 		oh_store_release(&last, mine); /* [W4] */
 
 	if (oh_exchange_acq_rel(&running, 1) == 0) /* [W1] */
@@ -301,52 +346,74 @@ request(bool is_last)
  * In a program that confined itself a worker would need calls that may kill
  * it; a staying worker was made before, and is as confined as its maker was.
  */
-static bool
+static int
 usable(void)
 {
 	if (work == NULL || oh_load_acquire(&last) != 0) /* [W4] */
-		return false;
+		return -ESRCH;
 	if (oh_sys_forbidden()) {
 		oh_drop(OH_DROP_DUMP_SANDBOXED);
-		return false;
+		return -EPERM;
 	}
-	return oh_sys_getpid() == owner;
+	return oh_sys_getpid() == owner ? 0 : -ESRCH;
 }
 
 void
-oh_worker_request(void)
+oh_worker_request(unsigned what)
 {
-	if (usable())
-		(void)request(false);
+	if (usable() == 0)
+		(void)request(what);
 }
 
-bool
-oh_worker_finish(uint32_t timeout_ms)
+int
+oh_worker_ask(unsigned what, uint32_t timeout_ms)
 {
-	if (!usable())
-		return false;
-	uint64_t failed = oh_load_relaxed(&oh_drops[OH_DROP_DUMP_FAILED]);
-	uint32_t mine = request(true), now;
+	int err = usable();
+
+	if (err != 0)
+		return err;
+	uint32_t mine = request(what), now;
 	int64_t until = now_ms() + timeout_ms, left;
 
 	while ((int32_t)((now = oh_load_acquire(&done)) - mine) < 0) { /* [W2] */
 		left = until - now_ms();
 		if (left <= 0)
-			return false;
+			return -ETIMEDOUT;
 		futex_wait(&done, now, left);
 	}
-	return oh_load_relaxed(&oh_drops[OH_DROP_DUMP_FAILED]) == failed;
+	return (int32_t)(oh_load_relaxed(&given_up) - mine) >= 0 ? -EAGAIN : 0;
+}
+
+int
+oh_worker_finish(uint32_t timeout_ms)
+{
+	return oh_worker_ask(OH_ASK_EXIT, timeout_ms);
+}
+
+static void
+begin(void)
+{
+	owner = oh_sys_getpid();
+	if (next_due() != NULL && oh_exchange_acq_rel(&running, 1) == 0) /* [W1] */
+		spawn();
+}
+
+static void
+plan_due(struct due *due, unsigned what, uint32_t first_s, uint32_t every_s)
+{
+	*due = (struct due){ .what = what,
+		.every_s = every_s,
+		.at_ms = first_s == 0 ? 0 : now_ms() + (int64_t)first_s * 1000 };
 }
 
 void
-oh_worker_init(void (*fn)(void), uint32_t every)
+oh_worker_init(const struct oh_worker_plan *plan)
 {
-	work = fn;
-	owner = oh_sys_getpid();
+	work = plan->work;
 	files_shared = in_valgrind();
-	every_s = every;
-	if (every_s > 0 && oh_exchange_acq_rel(&running, 1) == 0) /* [W1] */
-		spawn();
+	plan_due(&dues[0], OH_ASK_TIMER, plan->every_s, plan->every_s);
+	plan_due(&dues[1], OH_ASK_BASELINE, plan->baseline_after_s, 0);
+	begin();
 }
 
 void
@@ -358,8 +425,11 @@ oh_worker_reopen(void)
 void
 oh_worker_after_fork(void)
 {
-	asked = done = running = last = 0;
+	wanted = asked = done = running = given_up = last = 0;
 	tid = 0;
-	if (work != NULL)
-		oh_worker_init(work, every_s);
+	if (work == NULL)
+		return;
+	/* A baseline that is still to come is that of the child, too. */
+	plan_due(&dues[0], OH_ASK_TIMER, dues[0].every_s, dues[0].every_s);
+	begin();
 }

@@ -8,26 +8,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * `work` writes one profile; it runs on the worker only.  With `every_s` > 0
- * the worker also runs it every so many seconds, and stays.  Once, at start.
- */
-void oh_worker_init(void (*work)(void), uint32_t every_s);
+/* What a profile is asked for, and what is to be done beside it. */
+enum {
+	OH_ASK_SIGNAL = 1 << 0,   /* by the dump signal */
+	OH_ASK_TIMER = 1 << 1,    /* by OTHEAP_DUMP_EVERY */
+	OH_ASK_EXIT = 1 << 2,     /* the process ends */
+	OH_ASK_API = 1 << 3,      /* by the program */
+	OH_ASK_BASELINE = 1 << 4, /* growth is counted from here */
+	OH_ASK_START = 1 << 5,    /* record from now on */
+	OH_ASK_STOP = 1 << 6,     /* record nothing from now on */
+	OH_ASK_LEAKS = 1 << 7,    /* look for lost blocks */
+};
+
+struct oh_worker_plan {
+	/*
+	 * Do what was asked for, a set of OH_ASK_..., and write one profile.
+	 * Runs on the worker only.
+	 */
+	void (*work)(unsigned asked);
+	uint32_t every_s;          /* 0, or a profile every so many seconds: the worker stays */
+	uint32_t baseline_after_s; /* 0, or the baseline so long after now */
+};
+
+/* Once, at start. */
+void oh_worker_init(const struct oh_worker_plan *plan);
 
 /*
- * Ask for a profile and return.  Requests that arrive while one is being
- * written are answered by one more after it.
+ * Ask for what OH_ASK_... says and return.  Requests that arrive while one is
+ * being answered are answered together after it.
  * Any thread, any signal context.
  */
-void oh_worker_request(void);
+void oh_worker_request(unsigned what);
 
 /*
- * Ask for a profile that includes everything up to now and wait until it is
- * written, at most `timeout_ms`.  Returns false if it was not.  The process is
- * about to end: no request after this one is answered.
+ * Ask and wait until it is done, at most `timeout_ms`.  Returns 0, or -E...:
+ * -ETIMEDOUT (it may still be done later), -EPERM (the program confined
+ * itself), -ESRCH (no worker here: the library is off, or in a child that
+ * shares its parent's memory, or the process is ending), -EAGAIN (no new
+ * thread can be made).  Whether a profile could be written is not said here.
  * Any thread, any signal context.
  */
-bool oh_worker_finish(uint32_t timeout_ms);
+int oh_worker_ask(unsigned what, uint32_t timeout_ms);
+
+/*
+ * The same for OH_ASK_EXIT.  The process is about to end: no request after
+ * this one is answered.
+ */
+int oh_worker_finish(uint32_t timeout_ms);
 
 /* The process did not end after all: answer requests again. */
 void oh_worker_reopen(void);

@@ -454,6 +454,23 @@ put_comments(struct encoder *e)
 	oh_out_u64(&line, snap->total_alloc_calls);
 	oh_out_str(&line, " allocations");
 	put_comment(e, &line);
+	if (snap->trigger != NULL) {
+		oh_out_reset(&line);
+		oh_out_str(&line, "trigger: ");
+		oh_out_str(&line, snap->trigger);
+		put_comment(e, &line);
+	}
+	if (snap->stopped || snap->unrecorded_ns > 0) {
+		oh_out_reset(&line);
+		oh_out_str(&line, "not recorded: ");
+		oh_out_u64(&line, snap->unrecorded_bytes);
+		oh_out_str(&line, " bytes in ");
+		oh_out_u64(&line, snap->unrecorded_calls);
+		oh_out_str(&line, " allocations in ");
+		oh_out_u64(&line, (uint64_t)snap->unrecorded_ns / 1000000);
+		oh_out_str(&line, snap->stopped ? " ms, and it goes on" : " ms");
+		put_comment(e, &line);
+	}
 	put_number(e, "samples: live ", snap->samples_live, "");
 	put_number(e, "own memory: ", snap->own_memory_bytes, " bytes");
 	for (int i = 0; i < OH_DROP_COUNT; i++) {

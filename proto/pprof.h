@@ -25,7 +25,9 @@
  *   label bytes    mean size of the site's allocations, when it is not 0
  *   label thread   name of the thread, if labelled
  *   comment        `otheap VERSION`, then `key: value` each:
- *                  program, pid, interval, exact totals, samples, own memory,
+ *                  program, pid, interval, exact totals, trigger (baseline,
+ *                  signal, timer, exit, api, start, stop), not recorded (if
+ *                  recording was ever stopped), samples, own memory,
  *                  and `dropped: REASON N` per reason, or `dropped: none`
  *
  * A site without a stack gets one location that says "[unknown stack]".

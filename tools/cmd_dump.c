@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_dump.c - otheap dump: ask a running program for a profile, and wait for it.
+ * cmd_dump.c - otheap dump, baseline, start, stop: ask a running program, and
+ * wait for its answer.
  *
- * The request is the signal that the library listens to; the answer is a new
- * file.  Everything that would make the signal do harm is looked at before.
+ * The request is the signal that the library listens to, which carries what is
+ * wanted; the answer is a new profile in any case.  Everything that would make
+ * the signal do harm is looked at before.
  */
 #include "tools/cmd.h"
 
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/command.h"
 #include "tools/mem.h"
 #include "tools/process.h"
 #include "tools/settings.h"
@@ -21,37 +24,69 @@
 #define TIMEOUT_MAX_S 86400
 #define LOOK_EVERY_MS 20
 
-static const char help[] =
+#define HELP_OPTIONS \
+	"      --dir FOLDER       where to look for the profile, if the program changed its " \
+	"folder\n" \
+	"                         after the start (default: where the library writes)\n" \
+	"      --timeout SECONDS  how long to wait (default 10)\n" \
+	"  -h, --help             this text\n" \
+	"\n" \
+	"The request is the signal of OTHEAP_SIGNAL in the program's environment, SIGUSR2 if\n" \
+	"there is none.  It is not sent to a program without the library, or without a handler\n" \
+	"for it.\n" \
+	"\n" \
+	"exit status: 0 written, 2 wrong usage, or no profile: the reason is on stderr\n"
+
+static const char help_dump[] =
     "usage: otheap dump [OPTION...] PID\n"
     "\n"
     "Asks a running program that has the library in it for a profile, waits until it is\n"
     "written and prints its path.\n"
     "\n"
-    "      --dir FOLDER       where to look for the profile, if the program changed its folder\n"
-    "                         after the start (default: where the library writes)\n"
-    "      --timeout SECONDS  how long to wait (default 10)\n"
-    "  -h, --help             this text\n"
+    "      --leaks            look for blocks that nothing points to any more, and say in the\n"
+    "                         profile which they are\n" HELP_OPTIONS;
+
+static const char help_baseline[] =
+    "usage: otheap baseline [OPTION...] PID\n"
     "\n"
-    "The request is the signal of OTHEAP_SIGNAL in the program's environment, SIGUSR2 if\n"
-    "there is none.  It is not sent to a program without the library, or without a handler\n"
-    "for it.\n"
+    "Asks a running program that has the library in it to write a profile from which growth\n"
+    "is counted: the leak report at its exit compares with it.  Prints its path.\n"
+    "\n" HELP_OPTIONS;
+
+static const char help_start[] =
+    "usage: otheap start [OPTION...] PID\n"
     "\n"
-    "exit status: 0 written, 2 wrong usage, or no profile: the reason is on stderr\n";
+    "Asks a running program that has the library in it to record allocations again, after\n"
+    "otheap stop or a start with OTHEAP_RECORD=0.  It answers with a profile of this moment,\n"
+    "whose path is printed.\n"
+    "\n" HELP_OPTIONS;
+
+static const char help_stop[] =
+    "usage: otheap stop [OPTION...] PID\n"
+    "\n"
+    "Asks a running program that has the library in it to record no new allocations.  What\n"
+    "was recorded is followed until it is freed.  It answers with a profile of this moment,\n"
+    "whose path is printed.\n"
+    "\n" HELP_OPTIONS;
 
 enum {
 	OPT_DIR = 256,
 	OPT_TIMEOUT,
+	OPT_LEAKS,
 };
 
 static const struct option long_options[] = {
 	{ "dir", required_argument, NULL, OPT_DIR },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "help", no_argument, NULL, 'h' },
+	{ "leaks", no_argument, NULL, OPT_LEAKS }, /* the last: of dump alone */
 	{ NULL, 0, NULL, 0 },
 };
 
 struct options {
+	const char *name; /* of the command */
 	const char *dir;
+	int value;
 	unsigned timeout_s;
 	pid_t pid;
 	bool help;
@@ -74,12 +109,19 @@ parse_timeout(const char *s, unsigned *ret)
 static bool
 parse(int argc, char **argv, struct options *o)
 {
+	struct option known[OH_ARRAY_LEN(long_options)];
 	int c;
 
+	memcpy(known, long_options, sizeof(known));
+	if (o->value != OH_COMMAND_DUMP)
+		memset(&known[OH_ARRAY_LEN(known) - 2], 0, sizeof(known[0]));
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
 		switch (c) {
+		case OPT_LEAKS:
+			o->value = OH_COMMAND_LEAKS;
+			break;
 		case OPT_DIR:
 			o->dir = optarg;
 			break;
@@ -87,27 +129,28 @@ parse(int argc, char **argv, struct options *o)
 			if (parse_timeout(optarg, &o->timeout_s))
 				break;
 			(void)fprintf(stderr,
-			    "otheap: dump: --timeout '%s': expected seconds, 1 to 86400\n", optarg);
+			    "otheap: %s: --timeout '%s': expected seconds, 1 to 86400\n", o->name,
+			    optarg);
 			return false;
 		case 'h':
 			o->help = true;
 			return true;
 		default:
 			(void)fprintf(stderr,
-			    c == ':' ? "otheap: dump: option '%s' needs a value\n"
-				     : "otheap: dump: unknown option '%s'; otheap dump --help "
-				       "lists them\n",
-			    argv[optind - 1]);
+			    c == ':' ? "otheap: %s: option '%s' needs a value\n"
+				     : "otheap: %s: unknown option '%s'; --help lists them\n",
+			    o->name, argv[optind - 1]);
 			return false;
 		}
 	}
 	if (optind + 1 != argc) {
-		(void)fprintf(stderr, "otheap: dump: %s; otheap dump --help tells more\n",
-		    optind == argc ? "no PID given" : "more than one PID given");
+		(void)fprintf(stderr, "otheap: %s: %s; otheap %s --help tells more\n", o->name,
+		    optind == argc ? "no PID given" : "more than one PID given", o->name);
 		return false;
 	}
 	if (!oh_process_parse(argv[optind], &o->pid)) {
-		(void)fprintf(stderr, "otheap: dump: '%s': expected a process ID\n", argv[optind]);
+		(void)fprintf(
+		    stderr, "otheap: %s: '%s': expected a process ID\n", o->name, argv[optind]);
 		return false;
 	}
 	return true;
@@ -120,8 +163,12 @@ static void
 look(const struct options *o, const struct oh_process *p, struct oh_written_list *list)
 {
 	const char *pattern = oh_setting_value(p->envp, "OTHEAP_FILE");
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], before[NAME_MAX + sizeof(OH_BASELINE_PREFIX)];
 
+	if (o->value == OH_COMMAND_BASELINE && strstr(pattern, "%n") == NULL) {
+		(void)snprintf(before, sizeof(before), OH_BASELINE_PREFIX "%s", pattern);
+		pattern = before;
+	}
 	if (o->dir != NULL)
 		oh_written_scan(list, o->dir, pattern, p->inner_pid, true, NULL);
 	for (size_t i = 0; o->dir == NULL && oh_process_folder(p, i, folder); i++)
@@ -193,7 +240,7 @@ ask(const struct options *o, const struct oh_process *p, int signal, struct oh_e
 
 	look(o, p, &before);
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
-	error = oh_process_signal(p, signal);
+	error = oh_process_signal(p, signal, o->value);
 	if (error != 0) {
 		oh_written_free(&before);
 		return oh_error_set(err, "the signal was not sent: %s", strerror(error));
@@ -212,9 +259,9 @@ ask(const struct options *o, const struct oh_process *p, int signal, struct oh_e
 }
 
 static int
-dump(int argc, char **argv)
+answer(int argc, char **argv, const struct oh_command *command, int value)
 {
-	struct options o = { .timeout_s = 10 };
+	struct options o = { .name = command->name, .value = value, .timeout_s = 10 };
 	struct oh_error err = { "" };
 	struct oh_process p;
 	int signal = 0;
@@ -223,21 +270,66 @@ dump(int argc, char **argv)
 	if (!parse(argc, argv, &o))
 		return OH_EXIT_BAD;
 	if (o.help) {
-		(void)fputs(help, stdout);
+		(void)fputs(command->help, stdout);
 		return OH_EXIT_OK;
 	}
 	good = oh_process_open(o.pid, &p, &err) && oh_process_is_ours(&p, &err) &&
 	       oh_process_has_library(&p, &err) && oh_process_listens(&p, &signal, &err) &&
 	       ask(&o, &p, signal, &err);
 	if (!good)
-		(void)fprintf(stderr, "otheap: dump: pid %d: %s\n", (int)o.pid, err.text);
+		(void)fprintf(stderr, "otheap: %s: pid %d: %s\n", o.name, (int)o.pid, err.text);
 	oh_process_close(&p);
 	return good ? OH_EXIT_OK : OH_EXIT_BAD;
+}
+
+static int
+dump(int argc, char **argv)
+{
+	return answer(argc, argv, &oh_cmd_dump, OH_COMMAND_DUMP);
+}
+
+static int
+baseline(int argc, char **argv)
+{
+	return answer(argc, argv, &oh_cmd_baseline, OH_COMMAND_BASELINE);
+}
+
+static int
+start(int argc, char **argv)
+{
+	return answer(argc, argv, &oh_cmd_start, OH_COMMAND_START);
+}
+
+static int
+stop(int argc, char **argv)
+{
+	return answer(argc, argv, &oh_cmd_stop, OH_COMMAND_STOP);
 }
 
 const struct oh_command oh_cmd_dump = {
 	.name = "dump",
 	.run = dump,
 	.summary = "ask a running program for a profile and wait for it",
-	.help = help,
+	.help = help_dump,
+};
+
+const struct oh_command oh_cmd_baseline = {
+	.name = "baseline",
+	.run = baseline,
+	.summary = "count growth in a running program from now on",
+	.help = help_baseline,
+};
+
+const struct oh_command oh_cmd_start = {
+	.name = "start",
+	.run = start,
+	.summary = "record allocations in a running program again",
+	.help = help_start,
+};
+
+const struct oh_command oh_cmd_stop = {
+	.name = "stop",
+	.run = stop,
+	.summary = "record no new allocations in a running program",
+	.help = help_stop,
 };

@@ -17,6 +17,9 @@
 static const struct oh_command *const commands[] = {
 	&oh_cmd_run,
 	&oh_cmd_dump,
+	&oh_cmd_baseline,
+	&oh_cmd_start,
+	&oh_cmd_stop,
 	&oh_cmd_doctor,
 	&oh_cmd_top,
 	&oh_cmd_diff,

@@ -236,10 +236,18 @@ oh_process_close(struct oh_process *p)
 /* ---- may we, and would it answer? ------------------------------------------------ */
 
 int
-oh_process_signal(const struct oh_process *p, int signal)
+oh_process_signal(const struct oh_process *p, int signal, int value)
 {
+	siginfo_t info = { .si_signo = signal, .si_code = SI_QUEUE };
+	siginfo_t *with = value != 0 ? &info : NULL;
+
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_int = value;
 	if (p->pidfd >= 0)
-		return syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0) == 0 ? 0 : errno;
+		return syscall(SYS_pidfd_send_signal, p->pidfd, signal, with, 0) == 0 ? 0 : errno;
+	if (with != NULL)
+		return sigqueue(p->pid, signal, info.si_value) == 0 ? 0 : errno;
 	return kill(p->pid, signal) == 0 ? 0 : errno;
 }
 
@@ -249,7 +257,7 @@ oh_process_lives(const struct oh_process *p)
 	struct oh_process now = { .pid = p->pid };
 	struct oh_error ignored = { "" };
 
-	return oh_process_signal(p, 0) != ESRCH && read_status(&now, &ignored);
+	return oh_process_signal(p, 0, 0) != ESRCH && read_status(&now, &ignored);
 }
 
 bool
@@ -263,7 +271,7 @@ oh_process_is_ours(const struct oh_process *p, struct oh_error *err)
 		(void)snprintf(who, sizeof(who), "%s", user->pw_name);
 	else
 		(void)snprintf(who, sizeof(who), "uid %u", (unsigned)p->uid);
-	if (oh_process_signal(p, 0) == EPERM)
+	if (oh_process_signal(p, 0, 0) == EPERM)
 		return oh_error_set(err,
 		    "it belongs to %s, and you may not signal it; try as that user or as root",
 		    who);
@@ -358,21 +366,50 @@ compose(const struct oh_process *p, const char *base, const char *dir, char ret[
 		   dir) < PATH_MAX;
 }
 
+/* Does it export, so that its profiles go to the spool? */
+static bool
+exports(const struct oh_process *p)
+{
+	static const char *const endpoints[] = { "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT" };
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(endpoints); i++) {
+		const char *value = oh_env_value(p->envp, endpoints[i]);
+
+		if (value != NULL && *value != '\0')
+			return strcmp(oh_setting_value(p->envp, "OTHEAP_OTLP"), "1") == 0;
+	}
+	return false;
+}
+
 bool
 oh_process_folder(const struct oh_process *p, size_t i, char ret_path[PATH_MAX])
 {
 	const char *dir = oh_setting_value(p->envp, "OTHEAP_DIR");
-	const char *bases[4] = { dir, NULL, oh_env_value(p->envp, "TMPDIR"), "/tmp" };
-	const char *below = "";
+	const char *given = oh_env_value(p->envp, "OTHEAP_DIR");
+	struct {
+		const char *base, *below;
+	} places[7] = { { NULL, "" }, { NULL, "" }, { NULL, "" }, { dir, "" }, { NULL, "" },
+		{ oh_env_value(p->envp, "TMPDIR"), "" }, { "/tmp", "" } };
+	char of_user[32];
 
 	if (*dir != '/') {
 		/* Below the folder where it started: the shell's word for that, or where it is. */
-		bases[0] = oh_env_value(p->envp, "PWD");
-		bases[1] = p->cwd;
-		below = strcmp(dir, ".") == 0 ? "" : dir;
+		places[3].base = oh_env_value(p->envp, "PWD");
+		places[4].base = p->cwd;
+		places[3].below = places[4].below = strcmp(dir, ".") == 0 ? "" : dir;
 	}
-	for (size_t k = 0; k < OH_ARRAY_LEN(bases); k++)
-		if (compose(p, bases[k], k < 2 ? below : "", ret_path) && i-- == 0)
+	if (exports(p))
+		places[0].base = oh_setting_value(p->envp, "OTHEAP_SPOOL");
+	if (exports(p) && (given == NULL || *given == '\0')) {
+		(void)snprintf(of_user, sizeof(of_user), "otheap-%u", (unsigned)p->uid);
+		places[1].base = oh_env_value(p->envp, "XDG_RUNTIME_DIR");
+		places[1].below = "otheap";
+		places[2].base = "/tmp";
+		places[2].below = of_user;
+	}
+	for (size_t k = 0; k < OH_ARRAY_LEN(places); k++)
+		if (compose(p, places[k].base, places[k].below, ret_path) && i-- == 0)
 			return true;
 	return false;
 }

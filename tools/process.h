@@ -47,8 +47,11 @@ bool oh_process_has_library(const struct oh_process *p, struct oh_error *err);
 /* *ret_signal: the signal it takes for a request, which is safe to send now. */
 bool oh_process_listens(const struct oh_process *p, int *ret_signal, struct oh_error *err);
 
-/* Send a signal to exactly this process.  0, or an error number. */
-int oh_process_signal(const struct oh_process *p, int signal);
+/*
+ * Send a signal to exactly this process, with a value as sigqueue(3) gives it
+ * unless that is 0.  0, or an error number.
+ */
+int oh_process_signal(const struct oh_process *p, int signal, int value);
 
 /* Is it still there, and no zombie? */
 bool oh_process_lives(const struct oh_process *p);

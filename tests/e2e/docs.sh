@@ -247,7 +247,7 @@ try_all() {
 			check "$what: writes a profile" wait_files 1
 			finish
 			;;
-		*'dump PID'*)
+		*'dump PID'* | *'baseline PID' | *'start PID' | *'stop PID')
 			start OTHEAP_SAMPLE_INTERVAL=1 "$prog/hold" alloc
 			wait_said ready
 			try "$what" "$(echo "$line" | here "$pid")"

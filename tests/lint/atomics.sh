@@ -34,7 +34,7 @@ bad=$(for f in core/*.[ch] preload/*.[ch] proto/*.[ch]; do
 				}
 			}
 			for (i = header; i <= NR; i++) {
-				if (line[i] !~ /oh_(load|store|add|sub|cas|exchange)_(acquire|release|acq_rel|seq_cst)\(/)
+				if (line[i] !~ /oh_(load|store|add|sub|or|cas|exchange)_(acquire|release|acq_rel|seq_cst)\(/)
 					continue
 				tags = 0
 				for (k = i - 3; k <= i + 3; k++) {

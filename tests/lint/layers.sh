@@ -27,7 +27,7 @@ verdict 'proto/ includes core/ alone' "$(includes proto | awk '$2 !~ /^(core|pro
 verdict 'preload/ includes nothing of tools/' \
 	"$(includes preload | awk '$2 !~ /^(core|proto|preload)\//')"
 verdict 'tools/ includes nothing of preload/, and of core/ its words, layout and settings alone' \
-	"$(includes tools | awk '$2 !~ /^(tools|proto)\// && $2 !~ /^core\/(base|config|drops|layout)\.h$/')"
+	"$(includes tools | awk '$2 !~ /^(tools|proto)\// && $2 !~ /^core\/(base|command|config|drops|layout)\.h$/')"
 verdict 'one file of preload/ includes proto/, and it is dump.c' \
 	"$(includes preload | awk '$2 ~ /^proto\// && $1 != "preload/dump.c"')"
 verdict 'includes are written from the root' \

@@ -183,6 +183,39 @@ START_TEST(interval_1_samples_everything_and_totals_are_exact)
 }
 END_TEST
 
+START_TEST(while_stopped_nothing_is_sampled_and_everything_is_counted)
+{
+	struct oh_unrecorded missed;
+	uint64_t bytes, calls;
+	unsigned sampled = 0;
+
+	unit_profiler(1000, 7);
+	for (unsigned i = 0; i < 1000; i++)
+		(void)unit_decide(&oh_self, 100);
+	oh_profiler_set_recording(false);
+	oh_profiler_set_recording(false);
+	for (unsigned i = 0; i < 5000; i++)
+		UNIT_CHECK(!unit_decide(&oh_self, 100));
+	oh_profiler_unrecorded(&missed);
+	ck_assert(missed.now);
+	oh_profiler_set_recording(true);
+	oh_profiler_set_recording(true);
+	for (unsigned i = 0; i < 100000; i++)
+		sampled += unit_decide(&oh_self, 100);
+	/* p = 1 - exp(-0.1) = 0.09516: 9516 of them, standard error 93. */
+	ck_assert_uint_ge(sampled, 9516 - 465);
+	ck_assert_uint_le(sampled, 9516 + 465);
+	oh_profiler_unrecorded(&missed);
+	ck_assert(!missed.now);
+	ck_assert_uint_eq(missed.bytes, 500000);
+	ck_assert_uint_eq(missed.calls, 5000);
+	ck_assert_int_ge(missed.ns, 0);
+	oh_threads_totals(&bytes, &calls);
+	ck_assert_uint_eq(bytes, 10600000);
+	ck_assert_uint_eq(calls, 106000);
+}
+END_TEST
+
 START_TEST(interval_0_records_nothing_and_makes_no_table)
 {
 	static struct oh_config c;
@@ -400,6 +433,7 @@ main(void)
 	tcase_add_test(tc, what_the_allocator_could_not_give_is_taken_back);
 	tcase_add_test(tc, totals_count_every_byte_of_fast_and_slow_path);
 	tcase_add_test(tc, a_record_carries_size_weight_and_site_and_keeps_errno);
+	tcase_add_test(tc, while_stopped_nothing_is_sampled_and_everything_is_counted);
 	tcase_add_test(tc, a_full_arena_drops_samples_and_says_so);
 	return unit_run(s);
 }

@@ -76,6 +76,7 @@ unit_profiler(uint64_t interval_bytes, uint64_t seed)
 	c.max_memory_bytes = 64 * UNIT_MIB;
 	c.seed = seed;
 	c.max_frames = OH_UNWIND_DEPTH_MAX;
+	c.record = true;
 	unit_fresh();
 	/* The kernel puts these bytes above every frame of the first thread. */
 	ck_assert_int_eq(oh_profiler_init(&c, (void *)getauxval(AT_RANDOM)), 0);

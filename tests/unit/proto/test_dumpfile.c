@@ -533,6 +533,27 @@ put_aged(const char *name, long age_s)
 	ck_assert_int_eq(utimensat(AT_FDCWD, in(dir, name), t, 0), 0);
 }
 
+START_TEST(the_one_to_keep_stays_and_does_not_count)
+{
+	char keep[PATH_MAX];
+
+	put_aged("otheap.prog.1.1.pb.gz", 500);
+	put_aged("otheap.prog.1.2.pb.gz", 400);
+	put_aged("otheap.prog.1.3.pb.gz", 300);
+	snprintf(keep, sizeof(keep), "%s/otheap.prog.1.1.pb.gz", dir);
+	conf.keep = keep;
+	conf.max_files = 2;
+	ck_assert_int_eq(dump(1, "new"), 0);
+	ck_assert(exists(in(dir, "otheap.prog.1.1.pb.gz")));
+	ck_assert(!exists(in(dir, "otheap.prog.1.2.pb.gz")));
+	ck_assert(exists(in(dir, "otheap.prog.1.3.pb.gz")));
+	/* Of another folder it is another file. */
+	conf.keep = "/elsewhere/otheap.prog.1.1.pb.gz";
+	ck_assert_int_eq(dump(2, "new"), 0);
+	ck_assert(!exists(in(dir, "otheap.prog.1.1.pb.gz")));
+}
+END_TEST
+
 START_TEST(the_oldest_of_ours_go)
 {
 	put_aged("otheap.prog.1.1.pb.gz", 500);
@@ -733,6 +754,7 @@ main(void)
 	tcase_add_test(tc, quiet_is_quiet);
 	tcase_add_test(tc, a_folder_that_comes_back_is_used_again);
 	tcase_add_test(tc, a_folder_that_goes_away_in_between_is_an_error);
+	tcase_add_test(tc, the_one_to_keep_stays_and_does_not_count);
 	tcase_add_test(tc, the_oldest_of_ours_go);
 	tcase_add_test(tc, no_limit_deletes_nothing);
 	tcase_add_test(tc, the_new_one_stays_even_if_all_others_are_newer);

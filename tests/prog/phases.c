@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * phases.c - a program that does what each line of its input says:
+ *
+ *	first N SIZE	N blocks, kept (site_first)
+ *	second N SIZE	the same (site_second)
+ *	third N SIZE	the same (site_third)
+ *	free		free those of first
+ *	grow SIZE	realloc those of first
+ *	lose N SIZE	N blocks that nothing points to any more (site_lose)
+ *	exit N		end with this status when the input ends
+ *
+ * and then says `did LINE`.
+ */
+#include <stdlib.h>
+
+#include "prog.h"
+
+#define MOST 100000
+
+static void *kept[3][MOST];
+static int count[3];
+
+#define PHASE(name, i) \
+	SITE static void name(int n, size_t size) \
+	{ \
+		while (n-- > 0 && count[i] < MOST) \
+			kept[i][count[i]++] = hide(malloc(size)); \
+	}
+
+PHASE(site_first, 0)
+PHASE(site_second, 1)
+PHASE(site_third, 2)
+
+SITE static void
+site_lose(int n, size_t size)
+{
+	while (n-- > 0) {
+		void *volatile block = malloc(size);
+		block = NULL;
+		(void)block;
+	}
+}
+
+static void
+free_first(void)
+{
+	while (count[0] > 0)
+		free(kept[0][--count[0]]);
+}
+
+static void
+grow_first(size_t size)
+{
+	for (int i = 0; i < count[0]; i++)
+		kept[0][i] = realloc(kept[0][i], size);
+}
+
+/* One line, without stdio, which has a buffer; false at the end. */
+static int
+read_line(char *line, size_t room)
+{
+	size_t len = 0;
+	char c;
+
+	while (read(STDIN_FILENO, &c, 1) == 1) {
+		if (c == '\n') {
+			line[len] = '\0';
+			return 1;
+		}
+		if (len + 1 < room)
+			line[len++] = c;
+	}
+	return 0;
+}
+
+int
+main(void)
+{
+	char line[100], word[20];
+	int status = 0;
+
+	say("ready");
+	while (read_line(line, sizeof(line))) {
+		int n = 0, size = 0;
+
+		if (sscanf(line, "%19s %d %d", word, &n, &size) < 1)
+			continue;
+		if (strcmp(word, "first") == 0)
+			site_first(n, (size_t)size);
+		else if (strcmp(word, "second") == 0)
+			site_second(n, (size_t)size);
+		else if (strcmp(word, "third") == 0)
+			site_third(n, (size_t)size);
+		else if (strcmp(word, "free") == 0)
+			free_first();
+		else if (strcmp(word, "grow") == 0)
+			grow_first((size_t)n);
+		else if (strcmp(word, "lose") == 0)
+			site_lose(n, (size_t)size);
+		else if (strcmp(word, "exit") == 0)
+			status = n;
+		else
+			say("bad line %s", line);
+		say("did %s", line);
+	}
+	return bad_count != 0 ? 98 : status;
+}
