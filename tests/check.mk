@@ -69,7 +69,7 @@ unit: $(unit_bin) ## build and run the unit tests
 	@tests/run $(B)/unit $(unit_bin)
 
 check: all test-programs ## every test but the slower share
-	@tests/run $(B)/check $(unit_bin) $(sort $(wildcard tests/lint/*.sh)) $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+	@tests/run $(B)/check $(unit_bin) $(sort $(wildcard tests/lint/*.sh)) $(sort $(filter-out %/lib.sh %/collector.sh,$(wildcard tests/e2e/*.sh)))
 
 check-real: all test-programs $(stat_bin) ## slower share: real programs and statistics
 	@tests/run $(B)/check-real $(sort $(filter-out %/lib.sh,$(wildcard tests/real/*.sh))) \

@@ -1,0 +1,246 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# push.sh - otheap push: requests, answers of every kind, TLS, wrong usage.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/collector.sh
+. tests/e2e/collector.sh
+
+export LC_ALL=C
+said=$work/said
+run OTHEAP_SAMPLE_INTERVAL=1 "$prog/hold" alloc
+profile=$work/one.pb.gz
+cp "$(last_file)" "$profile"
+collector
+
+# push [VAR=VALUE...] ARGUMENT... - otheap push: $rc, $said.
+push() {
+	vars=''
+	while case ${1-} in [A-Za-z]*=*) true ;; *) false ;; esac; do
+		vars="$vars $1"
+		shift
+	done
+	# shellcheck disable=SC2086 # a list
+	timeout -s KILL 60 env $vars "$otheap" push "$@" >"$work/pushed" 2>"$said" </dev/null
+	rc=$?
+}
+
+# to_collector ARGUMENT... - push to it.
+to_collector() {
+	push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" "$@"
+}
+
+# said_one NAME STATUS TEXT - the status, and exactly one line with this text.
+said_one() {
+	if [ $rc = "$2" ] && [ "$(wc -l <"$said")" = 1 ] && grep -qF -e "$3" "$said"; then
+		ok "$1"
+	else
+		not_ok "$1" "exit $rc, stderr '$(cat "$said")'"
+	fi
+}
+
+# quiet NAME - status 0 and nothing said.
+quiet() {
+	if [ $rc = 0 ] && [ ! -s "$said" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "exit $rc, stderr '$(cat "$said")'"
+	fi
+}
+
+# ---- a request --------------------------------------------------------------------------
+
+to_collector "$profile"
+quiet 'sent'
+equal 'path' "$(sed -n 1p "$at/1.headers")" 'POST /v1development/profiles'
+equal 'type' "$(header Content-Type)" 'application/x-protobuf'
+equal 'compressed' "$(header Content-Encoding)" 'gzip'
+version=$(sed -n 's/^VERSION *:= *//p' Makefile)
+equal 'user agent' "$(header User-Agent)" "otheap/$version OTel-OTLP-Exporter-C/$version"
+equal 'four profiles' "$(wc -l <"$at/1.ids")" 4
+to_collector "$profile"
+quiet 'sent again'
+equal 'the same ids' "$(cat "$at/2.ids")" "$(cat "$at/1.ids")"
+push -o "$work/request" "$profile"
+quiet 'written'
+check 'written is what is sent' cmp -s "$work/request" "$at/1.body"
+push -o - "$profile"
+equal 'to standard output' "$(cksum <"$work/pushed")" "$(cksum <"$work/request")"
+to_collector --no-symbols "$profile"
+equal 'the same ids without names' "$(cat "$at/3.ids")" "$(cat "$at/1.ids")"
+check 'names' grep -q site_hold "$at/1.body"
+if grep -q site_hold "$at/3.body"; then not_ok 'no names' 'site_hold is in it'; else ok 'no names'; fi
+push OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT="http://localhost:$port/as/it/is" "$profile"
+equal 'an endpoint for profiles' "$(sed -n 1p "$at/4.headers")" 'POST /as/it/is'
+push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port/base/" \
+	OTEL_EXPORTER_OTLP_HEADERS='api-key=a%2Cb,x=y' OTEL_EXPORTER_OTLP_COMPRESSION=none \
+	--header 'more=z' --service checkout "$profile"
+equal 'a base' "$(sed -n 1p "$at/5.headers")" 'POST /base/v1development/profiles'
+equal 'headers' "$(header api-key) $(header x) $(header more)" 'a,b y z'
+equal 'not compressed' "$(header Content-Encoding)" ''
+check 'service' grep -q checkout "$at/5.body"
+timeout -s KILL 60 "$otheap" push --endpoint "http://localhost:$port" - <"$profile" 2>"$said"
+equal 'standard input' $? 0
+equal 'standard input: ids' "$(cat "$at/6.ids")" "$(cat "$at/1.ids")"
+
+# ---- answers ----------------------------------------------------------------------------
+
+# expect NAME SCRIPT STATUS TEXT - with this one answer.
+expect() {
+	script "$2" 200
+	forget_requests
+	to_collector --retry-for 0 "$profile"
+	said_one "$1" "$3" "$4"
+	equal "$1: one request" "$(requests)" 1
+}
+for status in 400 401 403 404 405 413 415 422 500 501 505; do
+	expect "refused with $status" "$status not today" 1 "HTTP status $status: not today"
+done
+expect 'a redirection' '307 Location=http://localhost/' 1 'HTTP status 307, a redirection, which is not followed'
+expect 'partial' 'partial 2 too old' 1 '2 profiles were rejected: too old'
+expect 'a warning' 'partial 0 take care' 0 'take care'
+expect 'too much of an answer' 'big' 1 'more than 4194304 bytes'
+for status in 429 502 503 504; do
+	expect "later with $status" "$status busy" 2 "HTTP status $status: busy"
+	script "$status" 200
+	forget_requests
+	to_collector "$profile"
+	quiet "sent after $status"
+	equal "sent after $status: requests" "$(requests)" 2
+	equal "sent after $status: ids" "$(sort "$at"/*.ids | uniq -c | sed 's/ *\([0-9]*\).*/\1/' | sort -u)" 2
+done
+for how in half reset close; do
+	script "$how" 200
+	forget_requests
+	to_collector "$profile"
+	quiet "sent after $how"
+	equal "sent after $how: requests" "$(requests)" 2
+done
+
+# waited NAME SECONDS - at least so long between the last two.
+waited() {
+	n=$(last_request)
+	gap=$(awk -v a="$(cat "$at/$((n - 1)).time")" -v b="$(cat "$at/$n.time")" 'BEGIN { print b - a }')
+	check "$1: after $gap s" awk -v g="$gap" -v s="$2" 'BEGIN { exit !(g >= s) }'
+}
+script '503 Retry-After=3' 200
+to_collector "$profile"
+quiet 'Retry-After in seconds'
+waited 'Retry-After in seconds' 3
+script '429 Retry-After=@3' 200
+to_collector "$profile"
+quiet 'Retry-After as a date'
+waited 'Retry-After as a date' 2.9
+script 'slow 30' 200
+push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" OTEL_EXPORTER_OTLP_TIMEOUT=300 \
+	--retry-for 0 "$profile"
+said_one 'no answer in time' 2 'timed out'
+script 200
+
+# ---- Pyroscope ----------------------------------------------------------------------------
+
+push OTEL_RESOURCE_ATTRIBUTES='team=a%20b' --endpoint "http://localhost:$port" \
+	--protocol pyroscope --service 'shop' "$profile"
+quiet 'Pyroscope'
+n=$(last_request)
+case $(sed -n 1p "$at/$n.headers") in
+'POST /ingest?name=shop%7B'*'team%3Da%20b'*'%7D&from='*'&until='*'&format=pprof') ok 'Pyroscope: query' ;;
+*) not_ok 'Pyroscope: query' "$(sed -n 1p "$at/$n.headers")" ;;
+esac
+cp "$at/$n.body" "$work/pyroscope.pb.gz"
+equal 'Pyroscope: the same values' \
+	"$("$otheap" top -o folded "$work/pyroscope.pb.gz" | sort | cksum)" \
+	"$("$otheap" top -o folded "$profile" | sort | cksum)"
+
+# ---- TLS ------------------------------------------------------------------------------------
+
+if command -v openssl >/dev/null; then
+	tls=$work/tls
+	mkdir "$tls"
+	(
+		cd "$tls" || exit 1
+		openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2
+		# signed NAME DAYS SUBJECT - a certificate for localhost, or another host.
+		signed() {
+			openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$3" &&
+				printf 'subjectAltName=DNS:%s\n' "$3" >"$1.ext" &&
+				openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial \
+					-out "$1.pem" -days "$2" -extfile "$1.ext"
+		}
+		signed good 2 localhost
+		signed other 2 elsewhere.example
+		signed client 2 client
+		# One whose time is over.
+		mkdir -p db && : >db/index && echo 01 >db/serial
+		printf '%s\n' '[ca]' 'default_ca=d' '[d]' 'database=db/index' 'serial=db/serial' \
+			'new_certs_dir=db' 'default_md=sha256' 'policy=p' 'unique_subject=no' \
+			'[p]' 'commonName=supplied' >ca.conf
+		openssl ca -batch -config ca.conf -cert ca.pem -keyfile ca.key -in good.csr -out old.pem \
+			-startdate 20200101000000Z -enddate 20200102000000Z -extfile good.ext
+		cp good.key old.key
+	) >"$work/openssl.log" 2>&1
+
+	# tls_push ARGUMENT... - with the authority that signed them.
+	tls_push() {
+		push OTEL_EXPORTER_OTLP_ENDPOINT="https://localhost:$port" \
+			OTEL_EXPORTER_OTLP_CERTIFICATE="$tls/ca.pem" "$@"
+	}
+	collector "$tls/good.pem" "$tls/good.key"
+	tls_push "$profile"
+	quiet 'TLS'
+	equal 'TLS: sent' "$(requests)" 1
+	push --endpoint "https://localhost:$port" "$profile"
+	said_one 'an authority that nobody knows' 2 'certificate'
+	collector "$tls/other.pem" "$tls/other.key"
+	tls_push "$profile"
+	said_one 'the wrong name' 2 'localhost'
+	equal 'the wrong name: not sent' "$(requests)" 0
+	collector "$tls/old.pem" "$tls/old.key"
+	tls_push "$profile"
+	said_one 'expired' 2 'expired'
+	equal 'expired: not sent' "$(requests)" 0
+	collector "$tls/good.pem" "$tls/good.key" "$tls/ca.pem"
+	tls_push OTEL_EXPORTER_OTLP_CLIENT_KEY="$tls/client.key" \
+		OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE="$tls/client.pem" "$profile"
+	quiet 'a certificate of ours'
+	tls_push --retry-for 0 "$profile"
+	equal 'none of ours' "$rc $(requests)" '2 1'
+else
+	skip 'TLS' 'no openssl here'
+fi
+
+# ---- nothing there, wrong usage ----------------------------------------------------------
+
+collector
+collector_stops
+to_collector --retry-for 0 "$profile"
+said_one 'nobody listens' 2 "http://localhost:$port/v1development/profiles: "
+push "http_proxy=http://localhost:$port" --retry-for 0 --endpoint http://nowhere.invalid "$profile"
+said_one 'a proxy that is not there' 2 "localhost port $port"
+push
+said_one 'no file' 2 'no FILE given'
+push --nosuch "$profile"
+said_one 'unknown option' 2 "unknown option '--nosuch'"
+push --header "$profile"
+said_one 'no file but a header' 2 'no FILE given'
+push --header secret "$profile"
+said_one 'a bad header' 2 '--header: expected NAME=VALUE'
+if grep -q secret "$said"; then not_ok 'a header is no message' "$(cat "$said")"; else ok 'a header is no message'; fi
+push --retry-for x "$profile"
+said_one 'a bad time' 2 "--retry-for 'x': expected seconds"
+push --protocol http/json "$profile"
+said_one 'a bad protocol' 2 "--protocol 'http/json': expected http/protobuf, grpc or pyroscope"
+push --endpoint localhost:4318 "$profile"
+said_one 'a bad endpoint' 2 '--endpoint: expected a URL like http://localhost:4318'
+push "$work/nosuch"
+said_one 'no such file' 2 "$work/nosuch: No such file"
+push -o "$work/no/such" "$profile"
+said_one 'no such folder' 2 "$work/no/such: No such file"
+push -o "$work/request" "$PWD/Makefile"
+said_one 'no profile' 2 "$PWD/Makefile: "
+push OTEL_EXPORTER_OTLP_TIMEOUT=soon -o "$work/request" "$profile"
+said_one 'a bad variable' 0 "OTEL_EXPORTER_OTLP_TIMEOUT: 'soon': expected milliseconds"
+push OTEL_EXPORTER_OTLP_HEADERS=x=%zz -o "$work/request" "$profile"
+said_one 'bad headers' 0 'OTEL_EXPORTER_OTLP_HEADERS: pair 1'
