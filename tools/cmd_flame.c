@@ -14,8 +14,6 @@
 #include "tools/outfile.h"
 #include "tools/tree.h"
 
-#define TYPES_MAX 8 /* in one page */
-
 static const char help[] =
     "usage: otheap flame [OPTION...] FILE [BASE] -o OUT\n"
     "\n"
@@ -96,8 +94,7 @@ write_out(const struct oh_args *a, const struct oh_flame *f)
 }
 
 static bool
-draw(const struct oh_args *a, struct oh_profile *p, const unsigned *types, size_t count,
-    struct oh_flame *f)
+draw(const struct oh_args *a, struct oh_profile *p, struct oh_flame *f)
 {
 	const char *program = oh_profile_comment(p, "program: ");
 	const char *pid = oh_profile_comment(p, "pid: ");
@@ -105,13 +102,12 @@ draw(const struct oh_args *a, struct oh_profile *p, const unsigned *types, size_
 	char title[512];
 	bool good;
 
-	oh_tree_build(&tree, p, types, count);
+	oh_tree_build(&tree, p, f->types, f->type_count);
 	(void)snprintf(title, sizeof(title), "%s%s%s: %s%s", program ? program : "heap profile",
 	    pid ? ", pid " : "", pid ? pid : "", f->diff ? "growth of " : "",
-	    oh_profile_string(p, p->types[types[f->start]].type));
+	    oh_profile_string(p, p->types[f->types[f->start]].type));
 	f->p = p;
 	f->t = &tree;
-	f->types = types;
 	f->title = title;
 	f->max_bytes = OH_FLAME_MAX_BYTES;
 	good = write_out(a, f);
@@ -123,24 +119,16 @@ static bool
 flame_one(const struct oh_args *a, const char *file)
 {
 	struct oh_profile *p = oh_args_read(a, file);
-	unsigned types[TYPES_MAX];
 	struct oh_flame f = { .about = file };
-	size_t count = 0;
 	int type = p ? oh_args_type(a, file, p) : -2;
 	bool good = false;
 
 	if (type == -1)
 		(void)fprintf(stderr, "otheap: %s: no sample types, nothing to draw\n", file);
 	if (type >= 0) {
-		/* The one asked for, and as many others as fit. */
-		for (size_t k = 0; k < p->type_count; k++)
-			if ((size_t)type == k || count + ((size_t)type > k) < TYPES_MAX) {
-				if ((size_t)type == k)
-					f.start = count;
-				types[count++] = (unsigned)k;
-			}
+		oh_flame_choose(&f, p, (unsigned)type);
 		oh_args_names(a, p, OH_ARGS_EVERY, NULL);
-		good = draw(a, p, types, count, &f);
+		good = draw(a, p, &f);
 	}
 	oh_profile_free(p);
 	return good;
@@ -149,8 +137,8 @@ flame_one(const struct oh_args *a, const char *file)
 static bool
 flame_two(const struct oh_args *a, const char *file, const char *base)
 {
-	static const unsigned types[] = { 2, 1 }; /* of the merged profile, see merge.h */
-	struct oh_flame f = { .diff = true };
+	/* Types of the merged profile, see merge.h. */
+	struct oh_flame f = { .diff = true, .types = { 2, 1 }, .type_count = 2 };
 	struct oh_compared c;
 	struct oh_merge m;
 	char *names[] = { (char *)(uintptr_t)base, (char *)(uintptr_t)file }, about[1024];
@@ -161,7 +149,7 @@ flame_two(const struct oh_args *a, const char *file, const char *base)
 		oh_args_names(a, m.p, OH_ARGS_EVERY, NULL);
 		(void)snprintf(about, sizeof(about), "%s, compared with %s", file, base);
 		f.about = about;
-		good = draw(a, m.p, types, OH_ARRAY_LEN(types), &f);
+		good = draw(a, m.p, &f);
 		oh_merge_free(&m);
 	}
 	oh_compare_free(&c);

@@ -160,3 +160,28 @@ oh_put_xml(FILE *to, const char *s)
 {
 	put(to, s, special_xml);
 }
+
+/* Format characters (Unicode 15 s. 23.2): no width, or another direction. */
+static bool
+is_hidden(uint32_t c)
+{
+	return c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
+}
+
+void
+oh_put_html(FILE *to, const char *s, size_t most)
+{
+	for (const char *from = s; *s != '\0'; from = s) {
+		uint32_t c = next(&s);
+
+		if (most-- == 0) {
+			(void)fputs("\xe2\x80\xa6", to);
+			return;
+		}
+		if (c == UINT32_MAX || is_hidden(c))
+			(void)fputs(REPLACEMENT, to);
+		else if (!special_xml(to, c))
+			(void)fwrite(from, 1, (size_t)(s - from), to);
+	}
+}

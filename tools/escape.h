@@ -31,4 +31,10 @@ void oh_put_csv_frame(FILE *to, const char *s);
 /* Text or attribute value of XML and HTML; what XML forbids becomes U+FFFD. */
 void oh_put_xml(FILE *to, const char *s);
 
+/*
+ * The same for a reader's eyes: what does not show or turns the direction of
+ * the text becomes U+FFFD as well, and after `most` characters there is "...".
+ */
+void oh_put_html(FILE *to, const char *s, size_t most);
+
 #endif

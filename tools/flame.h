@@ -12,12 +12,15 @@
 #include "tools/profile.h"
 #include "tools/tree.h"
 
+#define OH_FLAME_TYPES_MAX 8 /* in one page */
+
 struct oh_flame {
 	const struct oh_profile *p;
 	const struct oh_tree *t;
-	const unsigned *types; /* of the profile, for each type of the tree */
-	bool diff;             /* type 0 is the file, type 1 the base */
-	size_t start;          /* the type to show first, or the only one */
+	unsigned types[OH_FLAME_TYPES_MAX]; /* of the profile, for each type of the tree */
+	size_t type_count;
+	bool diff;    /* type 0 is the file, type 1 the base */
+	size_t start; /* the type to show first, or the only one */
 	const char *title, *about;
 	/*
 	 * Of the page: frames that are the smallest part of their type are put
@@ -27,6 +30,9 @@ struct oh_flame {
 };
 
 #define OH_FLAME_MAX_BYTES ((size_t)8 << 20) /* of a page with one flame graph */
+
+/* Take the types of a profile: `first`, to start with, and as many others as fit. */
+void oh_flame_choose(struct oh_flame *f, const struct oh_profile *p, unsigned first);
 
 /* Write the tree alone, as the JSON that flame.js takes; fit for a script element. */
 void oh_flame_data(FILE *to, const struct oh_flame *f);

@@ -31,6 +31,18 @@ struct page {
 	uint32_t *parent, *name;
 };
 
+void
+oh_flame_choose(struct oh_flame *f, const struct oh_profile *p, unsigned first)
+{
+	f->type_count = 0;
+	for (unsigned k = 0; k < p->type_count; k++)
+		if (k == first || f->type_count + (first > k) < OH_FLAME_TYPES_MAX) {
+			if (k == first)
+				f->start = f->type_count;
+			f->types[f->type_count++] = k;
+		}
+}
+
 /* ---- what fits ---------------------------------------------------------------- */
 
 /* Mark the nodes with at least this share; returns roughly the bytes they take. */
@@ -263,7 +275,7 @@ oh_flame_data(FILE *to, const struct oh_flame *f)
 static void
 put_text(FILE *to, const void *text)
 {
-	oh_put_xml(to, text);
+	oh_put_html(to, text, 1000);
 }
 
 static void

@@ -28,6 +28,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_list,
 	&oh_cmd_symbolize,
 	&oh_cmd_flame,
+	&oh_cmd_report,
 	&oh_cmd_push,
 	&oh_cmd_agent,
 };

@@ -15,6 +15,8 @@
 		".popsection\n")
 
 PART(oh_page_flame, "flame.html");
+PART(oh_page_report, "report.html");
+PART(oh_page_report_css, "report.css");
 PART(oh_page_base_css, "page.css");
 PART(oh_page_flame_css, "flame.css");
 PART(oh_page_flame_js, "flame.js");

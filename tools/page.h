@@ -17,6 +17,8 @@
 #pragma GCC visibility push(hidden)
 /* The files of these names: tools/flame.html and so on. */
 extern const char oh_page_flame[];
+extern const char oh_page_report[];
+extern const char oh_page_report_css[];
 extern const char oh_page_base_css[];
 extern const char oh_page_flame_css[];
 extern const char oh_page_flame_js[];

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 flame_page.py - the flame graph page, used as a person would.
-
-    flame_page.py FOLDER        folder: what browser.sh made
 """
 import json
 import os
 import re
-import sys
 
 import checks
-from checks import check, equal, not_ok
-from webdriver import Browser
+from checks import check, equal
 
 ROW = 20  # pixels, as in flame.js
 
@@ -51,7 +47,7 @@ def plain(b, folder, keep):
     equal("flame page: names of a profile make no elements", b.run(
         "return [document.scripts.length, document.images.length, document.querySelectorAll('iframe, object, a').length]"), [2, 0, 0])
     checks.width_fits("flame page: no horizontal scrolling at 1366", b)
-    picture, area = shown(b, keep("light"))
+    picture, area = shown(b, keep("flame-light"))
     checks.drawn("flame page: it is drawn", picture, *area, 6, 0.3)
     checks.readable("flame page: readable when light", b)
 
@@ -118,7 +114,7 @@ def plain(b, folder, keep):
     b.keys("function_1$")
     found = b.text(".flame .matched")
     check("flame page: / searches", re.match(r"\d+\.\d\d %, \S+ \S+$", found) and not found.startswith("0.00"), found)
-    picture, area = shown(b, keep("search"))
+    picture, area = shown(b, keep("flame-search"))
     check("flame page: what is found is marked", (240, 154, 219) in picture.colours(*area))
     b.click_on(".flame .up")
     equal("flame page: callers: the same is found", b.text(".flame .matched"), found)
@@ -138,7 +134,7 @@ def plain(b, folder, keep):
     b.choose(".flame .type", "inuse_space")
     light = shown(b, None)[0].at(5, 5)
     b.media("dark")
-    picture, area = shown(b, keep("dark"))
+    picture, area = shown(b, keep("flame-dark"))
     check("flame page: dark when that is preferred", checks.luminance(light) > 0.9 and checks.luminance(picture.at(5, 5)) < 0.05)
     checks.drawn("flame page: it is drawn in dark", picture, *area, 6, 0.3)
     checks.readable("flame page: readable when dark", b)
@@ -147,10 +143,10 @@ def plain(b, folder, keep):
         b.size(width, 768)
         b.wait("the graph to be drawn again", lambda w=width: b.run("return document.querySelector('.flame canvas').width") == w)
         checks.width_fits(f"flame page: no horizontal scrolling at {width}", b)
-        b.picture(keep(f"{width}"))
+        b.picture(keep(f"flame-{width}"))
     b.move(*point(b, 1, 370))
     checks.in_window("flame page: tooltip in a narrow window", b, ".flame .tip")
-    b.picture(keep("narrow-tip"))
+    b.picture(keep("flame-narrow-tip"))
     b.size(1366, 768)
     checks.quiet("flame page", b, page)
 
@@ -158,7 +154,7 @@ def plain(b, folder, keep):
 def changed(b, folder, keep):
     page = os.path.join(folder, "d.html")
     b.open(page)
-    picture, area = shown(b, keep("diff"))
+    picture, area = shown(b, keep("flame-diff"))
     warm = cold = 0
     for (r, g, bl), n in picture.colours(*area).items():
         warm += n if r > bl + 30 else 0
@@ -167,9 +163,9 @@ def changed(b, folder, keep):
     b.move(*point(b, 1))
     tip = b.text(".flame .tip")
     check("flame page: growth in the tooltip", all(w in tip for w in ("after", "before", "growth", "±")), tip)
-    b.picture(keep("diff-tip"))
+    b.picture(keep("flame-diff-tip"))
     b.media("dark")
-    b.picture(keep("diff-dark"))
+    b.picture(keep("flame-diff-dark"))
     b.media("light")
     checks.quiet("flame page of growth", b, page)
 
@@ -178,7 +174,7 @@ def nothing(b, folder, keep):
     page = os.path.join(folder, "none.html")
     b.open(page)
     check("flame page: says that there is nothing", "holds no samples" in b.text(".flame .empty"), b.text(".flame"))
-    b.picture(keep("empty"))
+    b.picture(keep("flame-empty"))
     checks.quiet("empty flame page", b, page)
 
 
@@ -196,7 +192,7 @@ def hostile(b, folder, keep):
     seen = b.run("return [...document.querySelectorAll('.flame .status, .flame .tip')].map((e) => e.textContent).join('')")
     check("flame page: no name holds what does not show", not re.search("[\x00-\x1f\u200b-\u200f\u202a-\u202e]", seen), repr(seen[:200]))
     b.click_on(".flame .down")
-    picture, area = shown(b, keep("odd"))
+    picture, area = shown(b, keep("flame-odd"))
     checks.drawn("flame page: hostile names are drawn", picture, *area, 3, 0.2)
     checks.quiet("flame page of hostile names", b, page)
 
@@ -214,7 +210,7 @@ def large(b, folder, keep):
           not b.run("return document.querySelector('.flame .reset').disabled"), before)
     turned = b.run("const t = performance.now(); document.querySelector('.flame .up').click(); return performance.now() - t")
     check("flame page: 100,000 stacks: callers", status(b).startswith("all"), status(b))
-    picture, area = shown(b, keep("big"))
+    picture, area = shown(b, keep("flame-big"))
     checks.drawn("flame page: 100,000 stacks are drawn", picture, *area, 6, 0.15)
     ready = b.run("const n = performance.getEntriesByType('navigation')[0]; return [n.domContentLoadedEventEnd, n.loadEventEnd]")
     print(f"# {os.path.getsize(page)} bytes, {nodes.split(',  ')[-1]}; loaded and drawn after {ready[1]:.0f} ms, "
@@ -222,21 +218,4 @@ def large(b, folder, keep):
     checks.quiet("flame page of 100,000 stacks", b, page)
 
 
-def main(folder):
-    keep_in = os.environ.get("BROWSER_PICTURES")
-
-    def keep(what):
-        return os.path.join(keep_in, f"flame-{what}.png") if keep_in else None
-    with Browser(os.path.join(folder, "browser")) as b:
-        print("# " + b.name)
-        for part in plain, changed, nothing, hostile, large:
-            checks.guarded("flame page: " + part.__name__, part, b, folder, keep)
-    return 1 if checks.failures else 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1]))
-    except Exception as e:  # the browser did not start, or died
-        not_ok("flame page: the browser", f"{type(e).__name__}: {e}")
-        sys.exit(1)
+PARTS = plain, changed, nothing, hostile, large

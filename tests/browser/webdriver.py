@@ -10,9 +10,11 @@ interface (https://www.w3.org/TR/webdriver2/), with the standard library alone.
 Every wait is for a condition, and ends in a Failure when it is not met in time.
 """
 import base64
+import collections
 import ctypes
 import fcntl
 import http.client
+import itertools
 import json
 import os
 import re
@@ -207,7 +209,7 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=False)
 
     def picture(self, keep=None, whole=False):
-        """A screenshot; keep: also as this file; whole: the page, not the window."""
+        """A screenshot, read when it is asked; keep: also as this file; whole: the page, not the window."""
         if whole:
             data = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         else:
@@ -245,6 +247,16 @@ class Picture:
     """A PNG file, 8 bits a colour: rows of bytes."""
 
     def __init__(self, data):
+        self.data = data
+        self._rows = None
+
+    @property
+    def rows(self):
+        if self._rows is None:
+            self._rows = self._read(self.data)
+        return self._rows
+
+    def _read(self, data):
         if data[:8] != b"\x89PNG\r\n\x1a\n":
             raise Failure("no PNG file")
         at, packed = 8, b""
@@ -259,7 +271,7 @@ class Picture:
         if depth != 8 or colours not in (2, 6) or laced:
             raise Failure(f"a PNG file of another kind: {depth} {colours} {laced}")
         self.step = 3 if colours == 2 else 4
-        self.rows = self._unfilter(zlib.decompress(packed))
+        return self._unfilter(zlib.decompress(packed))
 
     def _unfilter(self, raw):
         """Undo the filters of PNG (https://www.w3.org/TR/png-3/, section 9)."""
@@ -267,8 +279,8 @@ class Picture:
         for _ in range(self.height):
             kind, row = raw[at], bytearray(raw[at + 1:at + 1 + n])
             if kind == 1:
-                for i in range(step, n):
-                    row[i] = row[i] + row[i - step] & 255
+                for k in range(step):  # each colour by itself: running sums
+                    row[k::step] = bytes(v & 255 for v in itertools.accumulate(row[k::step]))
             elif kind == 2:
                 row = bytearray(a + b & 255 for a, b in zip(row, before))
             elif kind == 3:
@@ -285,14 +297,13 @@ class Picture:
         return rows
 
     def at(self, x, y):
-        i = int(x) * self.step
-        return tuple(self.rows[int(y)][i:i + 3])
+        row, i = self.rows[int(y)], int(x) * self.step
+        return tuple(row[i:i + 3])
 
     def colours(self, x, y, width, height):
         """colour -> how many pixels, in a rectangle as far as it is in the picture."""
-        count = {}
-        for row in self.rows[max(0, int(y)):int(y + height)]:
-            for i in range(max(0, int(x)) * self.step, min(int(x + width), self.width) * self.step, self.step):
-                c = row[i:i + 3]
-                count[c] = count.get(c, 0) + 1
-        return {tuple(c): n for c, n in count.items()}
+        count, rows = collections.Counter(), self.rows[max(0, int(y)):int(y + height)]
+        for row in rows:
+            part = row[max(0, int(x)) * self.step:min(int(x + width), self.width) * self.step]
+            count.update(zip(part[0::self.step], part[1::self.step], part[2::self.step]))
+        return count

@@ -39,7 +39,20 @@ done
 "$otheap" flame "$work/b.pb" "$work/a.pb" -o "$work/d.html" || exit 1
 "$otheap" top -o json "$work/a.pb" >"$work/a.json" || exit 1
 
-if ! timeout -k 10 300 python3 tests/browser/flame_page.py "$work" 2>"$work/python.err" </dev/null; then
+# A series that grows, of profiles with such names; one, none; another process with verdicts.
+set --
+for n in 1 2 3; do
+	"$mk" --samples $((n * 100)) --locations 60 --time $((n * 100)) --name "$odd" \
+		--comment "exact totals: ${n}000000 bytes in ${n}000 allocations" --comment "note: $odd" "$work/p$n.pb" || exit 1
+	set -- "$@" "$work/p$n.pb"
+done
+"$mk" --samples 300 --locations 60 --time 400 --pid 99 --leak lost --comment 'dropped: memory_full 7' "$work/leak.pb" &&
+	"$otheap" report "$@" -o "$work/series.html" &&
+	"$otheap" report "$work/p2.pb" -o "$work/report-one.html" &&
+	"$otheap" report "$work/none.pb" -o "$work/report-empty.html" &&
+	"$otheap" report "$@" "$work/leak.pb" -o "$work/report-leak.html" || exit 1
+
+if ! timeout -k 10 300 python3 tests/browser/pages.py "$work" 2>"$work/python.err" </dev/null; then
 	failures=$((failures + 1))
 	[ ! -s "$work/python.err" ] || not_ok browser "$(tail -n 5 "$work/python.err")"
 fi

@@ -4,13 +4,16 @@
  *
  *   mkprofile [--samples N] [--locations N] [--depth N] [--seed N]
  *             [--elf FILE [--base ADDR]] [--drop REGEX] [--interval N]
- *             [--name TEXT] [--pid N] [--symbol NAME[+OFFSET]]... OUT
+ *             [--name TEXT] [--pid N] [--time SECONDS] [--comment TEXT]... [--leak CLASS]
+ *             [--symbol NAME[+OFFSET]]... OUT
  *
  * Without --elf the locations carry functions, files and lines of their own
  * (four locations a function), some with an inlined frame, some recursive.
  * With --elf they are addresses inside the functions of that file's symbol
  * table, as if it had been mapped at ADDR, without names.  --symbol makes one
  * sample whose stack is the symbols given, leaf first.
+ * --time is how long after the start of the process it was taken, 12.5 s if not
+ * given.  --leak gives each fourth sample the label `leak`.
  * --name is what functions 1, 9, 17 ... are called, whatever bytes those are.
  * OUT is plain protobuf, not gzip.  The same seed gives the same bytes.
  *
@@ -26,6 +29,7 @@
 #include <string.h>
 
 #define SYMBOLS_MAX 64
+#define COMMENTS_MAX 16
 
 struct buf {
 	unsigned char *b;
@@ -225,6 +229,8 @@ read_elf(const char *path)
 
 static uint64_t samples = 1000, locations = 100, depth = 8, interval = 524288;
 static const char *odd_name;
+static double time_s = 12.5;
+static uint64_t leak_key, leak_class;
 static unsigned long pid = 4711;
 static uint64_t base = UINT64_C(0x555555554000), page = 4096;
 
@@ -301,6 +307,7 @@ static void
 emit_sample(const uint64_t *ids, uint64_t n, uint64_t size, uint64_t count, uint64_t live)
 {
 	static struct buf m, part;
+	static uint64_t number;
 
 	part.len = 0;
 	for (uint64_t i = 0; i < n; i++)
@@ -316,6 +323,12 @@ emit_sample(const uint64_t *ids, uint64_t n, uint64_t size, uint64_t count, uint
 	put_int(&part, 1, 5); /* "bytes" */
 	put_int(&part, 3, size);
 	put_message(&m, 3, &part);
+	if (leak_class != 0 && ++number % 4 == 0) {
+		part.len = 0;
+		put_int(&part, 1, leak_key);
+		put_int(&part, 2, leak_class);
+		put_message(&m, 3, &part);
+	}
 	emit(2, &m);
 }
 
@@ -364,7 +377,9 @@ main(int argc, char **argv)
 		"inuse_objects", "bytes", "inuse_space", "space" };
 	static const unsigned types[4][2] = { { 1, 2 }, { 3, 5 }, { 4, 2 }, { 6, 5 } };
 	const char *elf_path = NULL, *drop = NULL, *names[SYMBOLS_MAX];
-	uint64_t name_count = 0, ids[SYMBOLS_MAX];
+	const char *leak = NULL, *comments[COMMENTS_MAX];
+	uint64_t name_count = 0, ids[SYMBOLS_MAX], comment_count = 0;
+	bool dropped = false;
 	struct buf m = { 0 };
 	char comment[64];
 	int i;
@@ -390,6 +405,12 @@ main(int argc, char **argv)
 			odd_name = argv[i + 1];
 		else if (strcmp(argv[i], "--pid") == 0)
 			pid = strtoul(argv[i + 1], NULL, 0);
+		else if (strcmp(argv[i], "--time") == 0)
+			time_s = strtod(argv[i + 1], NULL);
+		else if (strcmp(argv[i], "--leak") == 0)
+			leak = argv[i + 1];
+		else if (strcmp(argv[i], "--comment") == 0 && comment_count < COMMENTS_MAX)
+			comments[comment_count++] = argv[i + 1];
 		else if (strcmp(argv[i], "--symbol") == 0 && name_count < SYMBOLS_MAX)
 			names[name_count++] = argv[i + 1];
 		else
@@ -399,6 +420,10 @@ main(int argc, char **argv)
 		die("usage: mkprofile [OPTION VALUE]... OUT");
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
 		string(words[w]);
+	if (leak != NULL) {
+		leak_key = string("leak");
+		leak_class = string(leak);
+	}
 	for (int t = 0; t < 4; t++) {
 		put_int(&m, 1, types[t][0]);
 		put_int(&m, 2, types[t][1]);
@@ -432,8 +457,8 @@ main(int argc, char **argv)
 	}
 	if (drop != NULL)
 		emit_int(7, string(drop));
-	emit_int(9, UINT64_C(1750000000000000000));
-	emit_int(10, UINT64_C(12500000000));
+	emit_int(9, UINT64_C(1749999987500000000) + (uint64_t)(time_s * 1e9));
+	emit_int(10, (uint64_t)(time_s * 1e9));
 	put_int(&m, 1, 7);
 	put_int(&m, 2, 5);
 	emit(11, &m);
@@ -441,7 +466,12 @@ main(int argc, char **argv)
 	emit_int(13, string("program: mkprofile"));
 	sprintf(comment, "pid: %lu", pid);
 	emit_int(13, string(comment));
-	emit_int(13, string("dropped: none"));
+	for (uint64_t k = 0; k < comment_count; k++) {
+		emit_int(13, string(comments[k]));
+		dropped = dropped || strncmp(comments[k], "dropped: ", 9) == 0;
+	}
+	if (!dropped)
+		emit_int(13, string("dropped: none"));
 	emit_int(14, 6);
 	for (size_t s = 0; s < string_count; s++) {
 		struct buf b = { .b = (unsigned char *)strings[s], .len = strlen(strings[s]) };
