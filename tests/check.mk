@@ -51,6 +51,13 @@ $(B)/test/tools/%: $(B)/test/obj/tests/unit/tools/%.o $(t_tools)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(check_libs) $(tool_libs) -lm
 
+# OTLP requests as files: what the command sends, without sending it.
+otlp_bin := $(B)/otlp/encode
+$(B)/otlp/%: tests/otlp/%.c $(filter-out %/tools/otheap.o,$(tool_obj))
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(base) $(LDFLAGS) -o $@ $^ $(tool_libs)
+
 # A program with a known truth is built as users build theirs.
 $(B)/prog/%: tests/prog/%.c
 	$(call say,CC)
@@ -71,7 +78,7 @@ unit: $(unit_bin) ## build and run the unit tests
 check: all test-programs ## every test but the slower share
 	@tests/run $(B)/check $(unit_bin) $(sort $(wildcard tests/lint/*.sh)) $(sort $(filter-out %/lib.sh %/collector.sh,$(wildcard tests/e2e/*.sh)))
 
-check-real: all test-programs $(stat_bin) ## slower share: real programs and statistics
+check-real: all test-programs $(stat_bin) $(otlp_bin) ## slower share: real programs and statistics
 	@tests/run $(B)/check-real $(sort $(filter-out %/lib.sh,$(wildcard tests/real/*.sh))) \
 		$(sort $(wildcard tests/stat/*.sh))
 

@@ -32,6 +32,8 @@ void oh_resource_free(struct oh_resource *r);
 
 /* Set an attribute, or replace it.  Text is cleaned to valid UTF-8; NULL or "" sets nothing. */
 void oh_resource_set(struct oh_resource *r, const char *key, const char *text);
+void oh_resource_set_new(
+    struct oh_resource *r, const char *key, const char *text); /* unless it is set */
 void oh_resource_set_num(struct oh_resource *r, const char *key, int64_t num);
 const struct oh_attribute *oh_resource_get(const struct oh_resource *r, const char *key);
 

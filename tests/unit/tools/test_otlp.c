@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_otlp.c - profiles as OTLP: exact bytes, the rules, differences, splitting.
+ *
+ * One file because all of it is about one profile, which the first part makes.
  */
 #include <fcntl.h>
 #include <unistd.h>
