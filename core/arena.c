@@ -95,3 +95,10 @@ oh_arena_mapped_bytes(void)
 {
 	return oh_load_relaxed(&oh_root.arena_committed);
 }
+
+void
+oh_arena_range(uintptr_t *ret_start, uintptr_t *ret_limit)
+{
+	*ret_start = (uintptr_t)oh_arena_base;
+	*ret_limit = (uintptr_t)oh_arena_base + oh_root.arena_cap;
+}

@@ -35,6 +35,9 @@ uint32_t oh_arena_alloc(size_t bytes, size_t align);
 /* Bytes made usable so far; what the tables cost at most. */
 size_t oh_arena_mapped_bytes(void);
 
+/* Where it lies: [*ret_start, *ret_limit). */
+void oh_arena_range(uintptr_t *ret_start, uintptr_t *ret_limit);
+
 static inline void *
 oh_arena_at(uint32_t id)
 {

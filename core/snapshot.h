@@ -14,6 +14,7 @@
 
 #include "core/base.h"
 #include "core/drops.h"
+#include "core/reach.h"
 #include "core/scratch.h"
 
 /* One executable segment of a loaded file. */
@@ -23,6 +24,21 @@ struct oh_snap_module {
 	const char *path;        /* as the program knows it; "[vdso]"; never NULL */
 	const uint8_t *build_id; /* NT_GNU_BUILD_ID, NULL if none */
 	uint32_t build_id_len;   /* bytes */
+};
+
+/* At most: newest, first quartile, median, third quartile, oldest. */
+#define OH_SNAP_AGES 5u
+
+/* The live blocks of one site that are in one class of a leak check. */
+struct oh_snap_live {
+	double objects, bytes; /* estimated */
+	/*
+	 * How long the sampled ones have lived, ascending: of n samples min(n, 5)
+	 * values, evenly spaced by rank.
+	 */
+	uint64_t age_ms[OH_SNAP_AGES];
+	uint8_t ages;
+	uint8_t leak; /* enum oh_leak */
 };
 
 /*
@@ -37,6 +53,8 @@ struct oh_snap_site {
 	uint64_t samples;                  /* allocations sampled here, not scaled */
 	double alloc_objects, alloc_bytes; /* estimated, since the start */
 	double live_objects, live_bytes;   /* estimated, now */
+	const struct oh_snap_live *live;   /* the same by class; OH_LEAK_NONE first */
+	uint32_t live_count;               /* classes that have blocks */
 };
 
 struct oh_snapshot {
@@ -62,18 +80,21 @@ struct oh_snapshot {
 	const char *trigger;           /* why it was taken; NULL = not said */
 	uint64_t samples_live;         /* records in the live table */
 	uint64_t own_memory_bytes;     /* our tables, as mapped */
+	struct oh_reach_result leaks;  /* of the leak check, if one was made */
 	uint64_t drops[OH_DROP_COUNT]; /* by reason, names in oh_drop_names */
 	const char *program;           /* file name of the program, no folder */
 	int32_t pid;
 };
 
 /*
- * Copy the tables as they are now into `ret`, using `scratch`.
+ * Copy the tables as they are now into `ret`, using `scratch`; with the verdicts
+ * of `reach`, or NULL.
  *
  * No stop-the-world and no lock: threads go on.  A block allocated or freed
  * meanwhile may or may not be included; sums never go negative.
  * Returns 0 or -ENOMEM (then *ret is untouched).  The worker thread only.
  */
-int oh_snapshot_take(struct oh_snapshot *ret, struct oh_scratch *scratch);
+int oh_snapshot_take(
+    struct oh_snapshot *ret, struct oh_scratch *scratch, const struct oh_reach *reach);
 
 #endif

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/arena.h"
 #include "core/atomic.h"
 #include "core/base.h"
 #include "core/command.h"
@@ -24,11 +25,16 @@
 #include "core/snapshot.h"
 #include "preload/dumpfile.h"
 #include "preload/lifecycle.h"
+#include "preload/waiting.h"
 #include "preload/worker.h"
 #include "proto/pprof.h"
 
+#define LEAK_LIMIT_MS 60000u /* where nobody waits for the end */
+
 static uint64_t seq;                      /* the last number used; the worker's alone */
 static char baseline[OH_DUMP_PATH_BYTES]; /* the worker's alone */
+
+static struct oh_reach_result last_check; /* the worker's alone */
 
 /* How the last one went. */
 static struct {
@@ -72,8 +78,35 @@ write_snapshot(const struct oh_snapshot *snap, int fd, struct oh_scratch *scratc
 	return oh_sink_end(&sink);
 }
 
+/*
+ * Where the process waits for its end, the check must leave time for the
+ * profile itself.
+ */
+static void
+check_leaks(struct oh_reach *ret, unsigned asked)
+{
+	struct oh_reach_ask ask = {
+		.max_memory_bytes = oh_config.leak_max_memory_bytes,
+		.limit_ms =
+		    (asked & OH_ASK_EXIT) != 0 ? oh_config.exit_timeout_ms / 2 : LEAK_LIMIT_MS,
+		.stop = oh_worker_hurried,
+	};
+
+	if (oh_worker_in_valgrind()) {
+		ret->result = (struct oh_reach_result){ .asked = true,
+			.why_not = "valgrind looks at every word that is read" };
+		return;
+	}
+	oh_waiting(&ask.waiting, &ask.main_sp);
+	oh_worker_stack(&ask.own[0].start, &ask.own[0].limit);
+	oh_arena_range(&ask.own[1].start, &ask.own[1].limit);
+	ask.own_count = 2;
+	oh_reach_check(ret, &ask);
+}
+
 static int
-dump(unsigned asked, struct oh_dumpfile *file, struct oh_scratch *scratch)
+dump(unsigned asked, const struct oh_reach *reach, struct oh_dumpfile *file,
+    struct oh_scratch *scratch)
 {
 	static char pattern[sizeof(OH_BASELINE_PREFIX) + sizeof(oh_config.file)];
 	struct oh_dumpfile_conf conf = {
@@ -93,7 +126,7 @@ dump(unsigned asked, struct oh_dumpfile *file, struct oh_scratch *scratch)
 		    strlen(oh_config.file) + 1);
 		conf.pattern = pattern;
 	}
-	int err = oh_snapshot_take(&snap, scratch);
+	int err = oh_snapshot_take(&snap, scratch, reach);
 	if (err != 0)
 		return err;
 	snap.trigger = trigger(asked);
@@ -164,13 +197,17 @@ oh_dump_run(unsigned asked)
 	static char path[OH_DUMP_PATH_BYTES]; /* one worker at a time */
 	struct oh_scratch scratch = OH_SCRATCH_INIT;
 	struct oh_dumpfile file;
+	struct oh_reach reach = { 0 };
 
 	/* Of both, it is not known which came last: what is recorded is not lost. */
 	if ((asked & OH_ASK_START) != 0)
 		oh_profiler_set_recording(true);
 	else if ((asked & OH_ASK_STOP) != 0)
 		oh_profiler_set_recording(false);
-	int err = dump(asked, &file, &scratch);
+	if ((asked & OH_ASK_LEAKS) != 0 || ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_check))
+		check_leaks(&reach, asked);
+	last_check = reach.result;
+	int err = dump(asked, &reach, &file, &scratch);
 	path[0] = '\0';
 	if (err != 0) {
 		oh_drop(OH_DROP_DUMP_FAILED);
@@ -180,7 +217,14 @@ oh_dump_run(unsigned asked)
 			memcpy(baseline, path, sizeof(path));
 	}
 	publish(err, path);
+	oh_reach_release(&reach);
 	oh_scratch_release(&scratch);
+}
+
+const struct oh_reach_result *
+oh_dump_leaks(void)
+{
+	return &last_check;
 }
 
 const char *

@@ -8,11 +8,21 @@
 #include <limits.h>
 #include <stddef.h>
 
+#include "core/reach.h"
+
 /* Longest path of a profile, with its NUL. */
 #define OH_DUMP_PATH_BYTES (PATH_MAX + NAME_MAX + 2)
 
-/* Do what was asked for (worker.h), take a snapshot and write it.  The worker only. */
+/*
+ * Do what was asked for (worker.h), take a snapshot and write it.  For
+ * OH_ASK_LEAKS, and for OH_ASK_EXIT with OTHEAP_LEAK_CHECK, look first which
+ * sampled blocks nothing points to any more; where that is not possible the
+ * profile is written all the same and says why.  The worker only.
+ */
 void oh_dump_run(unsigned asked);
+
+/* What the leak check of the last one found; not asked if there was none.  The worker only. */
+const struct oh_reach_result *oh_dump_leaks(void);
 
 /*
  * How did the last one go?  0, or -E...: no profile; -ENOENT: there was none

@@ -40,6 +40,7 @@
 #include "preload/dump.h"
 #include "preload/next.h"
 #include "preload/signals.h"
+#include "preload/waiting.h"
 #include "preload/worker.h"
 
 struct oh_config oh_config;
@@ -107,6 +108,7 @@ after_fork_in_child(void)
 	owner = oh_sys_getpid();
 	oh_store_relaxed(&last_done, 0);
 	oh_dump_after_fork();
+	oh_waiting_after_fork();
 	oh_profiler_after_fork(&oh_self);
 	oh_worker_after_fork();
 }

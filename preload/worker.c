@@ -56,6 +56,7 @@
 #include "core/out.h"
 #include "core/sys.h"
 #include "preload/credentials.h"
+#include "preload/waiting.h"
 
 #define STACK_BYTES ((size_t)128 * 1024)
 #define TLS_BELOW ((size_t)16 * 1024) /* room for what code might reach below the TCB */
@@ -69,6 +70,7 @@ static bool own_table;                /* the worker's descriptors are not the ho
 static bool stays;                    /* this worker outlives what it was made for */
 static uint32_t wanted;               /* [W1] */
 static uint32_t asked, done, running; /* [W1] [W2] */
+static uint32_t answering;            /* the request that is being answered; the worker's */
 static uint32_t given_up;             /* up to this one not answered; relaxed: see [W2] */
 static uint32_t last;                 /* [W4] the last request to answer; 0 = not known */
 static int32_t tid;                   /* [W3] */
@@ -137,6 +139,7 @@ answer(void)
 	uint32_t before = oh_load_relaxed(&done);
 	uint32_t what = oh_exchange_acq_rel(&wanted, 0); /* [W1] */
 
+	answering = upto;
 	if (upto - before > 1)
 		(void)oh_add_relaxed(&oh_drops[OH_DROP_DUMP_COALESCED], upto - before - 1);
 	/* Nothing: it came in time for the answer before, and its number after. */
@@ -153,6 +156,27 @@ answer(void)
 	}
 	oh_store_release(&done, upto); /* [W2] */
 	futex_wake(&done);
+}
+
+bool
+oh_worker_hurried(void)
+{
+	uint32_t end = oh_load_acquire(&last); /* [W4] */
+
+	return end != 0 && (int32_t)(end - answering) > 0;
+}
+
+bool
+oh_worker_in_valgrind(void)
+{
+	return files_shared;
+}
+
+void
+oh_worker_stack(uintptr_t *ret_start, uintptr_t *ret_limit)
+{
+	*ret_start = (uintptr_t)stack;
+	*ret_limit = *ret_start + sizeof(stack);
 }
 
 /* Was the last request answered that ever will be? */
@@ -365,23 +389,37 @@ oh_worker_request(unsigned what)
 		(void)request(what);
 }
 
-int
-oh_worker_ask(unsigned what, uint32_t timeout_ms)
+struct wish {
+	unsigned what;
+	uint32_t timeout_ms;
+	int error;
+};
+
+static void
+ask_and_wait(void *arg)
 {
-	int err = usable();
+	struct wish *w = arg;
+	uint32_t mine = request(w->what), now;
+	int64_t until = now_ms() + w->timeout_ms, left;
 
-	if (err != 0)
-		return err;
-	uint32_t mine = request(what), now;
-	int64_t until = now_ms() + timeout_ms, left;
-
+	w->error = -ETIMEDOUT;
 	while ((int32_t)((now = oh_load_acquire(&done)) - mine) < 0) { /* [W2] */
 		left = until - now_ms();
 		if (left <= 0)
-			return -ETIMEDOUT;
+			return;
 		futex_wait(&done, now, left);
 	}
-	return (int32_t)(oh_load_relaxed(&given_up) - mine) >= 0 ? -EAGAIN : 0;
+	w->error = (int32_t)(oh_load_relaxed(&given_up) - mine) >= 0 ? -EAGAIN : 0;
+}
+
+int
+oh_worker_ask(unsigned what, uint32_t timeout_ms)
+{
+	struct wish w = { .what = what, .timeout_ms = timeout_ms, .error = usable() };
+
+	if (w.error == 0)
+		oh_wait(ask_and_wait, &w);
+	return w.error;
 }
 
 int

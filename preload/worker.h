@@ -56,6 +56,18 @@ int oh_worker_ask(unsigned what, uint32_t timeout_ms);
  */
 int oh_worker_finish(uint32_t timeout_ms);
 
+/*
+ * Does somebody wait for the end of the process while another request is being
+ * answered?  The worker only.
+ */
+bool oh_worker_hurried(void);
+
+/* Where the worker's own stack is. */
+void oh_worker_stack(uintptr_t *ret_start, uintptr_t *ret_limit);
+
+/* Valgrind runs the program. */
+bool oh_worker_in_valgrind(void);
+
 /* The process did not end after all: answer requests again. */
 void oh_worker_reopen(void);
 

@@ -73,7 +73,7 @@ struct encoder {
 	bool *mapping_used;  /* [module_count + 1], by module id */
 	uint64_t *ids;       /* [deepest stack] */
 	double carry[TYPES]; /* see whole() */
-	uint32_t key_bytes, key_thread, unit_bytes;
+	uint32_t key_bytes, key_thread, key_age, unit_bytes, unit_age;
 };
 
 /* ---- parts of a profile -------------------------------------------------- */
@@ -330,37 +330,44 @@ keep_above(int64_t *allocated, int64_t live, double *carry)
 	}
 }
 
-static void
-put_site(struct encoder *e, const struct oh_snap_site *site)
+/* The text of the label of each class; NULL = no label. */
+static const char *const leak_names[OH_LEAK_CLASSES] = {
+	[OH_LEAK_LOST] = "lost",
+	[OH_LEAK_INTERIOR] = "interior",
+	[OH_LEAK_INDIRECT] = "indirect",
+};
+
+/* The locations of the site's stack, in e->ids; how many. */
+static uint32_t
+put_stack(struct encoder *e, const struct oh_snap_site *site)
 {
-	Sample m = SAMPLE_INIT;
-	Label size = LABEL_INIT, thread = LABEL_INIT, *labels[2];
-	int64_t values[TYPES] = {
-		[ALLOC_OBJECTS] = whole(site->alloc_objects, &e->carry[ALLOC_OBJECTS]),
-		[ALLOC_SPACE] = whole(site->alloc_bytes, &e->carry[ALLOC_SPACE]),
-		[INUSE_OBJECTS] = whole(site->live_objects, &e->carry[INUSE_OBJECTS]),
-		[INUSE_SPACE] = whole(site->live_bytes, &e->carry[INUSE_SPACE]),
-	};
-
-	if (site->live_objects <= site->alloc_objects)
-		keep_above(&values[ALLOC_OBJECTS], values[INUSE_OBJECTS], &e->carry[ALLOC_OBJECTS]);
-	if (site->live_bytes <= site->alloc_bytes)
-		keep_above(&values[ALLOC_SPACE], values[INUSE_SPACE], &e->carry[ALLOC_SPACE]);
-
-	if ((values[0] | values[1] | values[2] | values[3]) == 0)
-		return;
 	for (uint32_t i = 0; i < site->depth; i++) {
 		e->ids[i] = location_of(e, site->frames[i]);
 		if (e->ids[i] == 0) {
 			oh_sink_fail(e->sink, -ENOMEM);
-			return;
+			return 0;
 		}
 	}
-	m.n_location_id = site->depth;
-	if (site->depth == 0) {
+	if (site->depth == 0)
 		e->ids[0] = unknown_location(e);
-		m.n_location_id = 1;
+	return site->depth == 0 ? 1 : site->depth;
+}
+
+/* One sample of the site, whose stack is in e->ids; `live` is NULL where nothing is known of it. */
+static void
+put_row(struct encoder *e, const struct oh_snap_site *site, uint32_t depth, int64_t *values,
+    const struct oh_snap_live *live)
+{
+	Sample m = SAMPLE_INIT;
+	Label label[3 + OH_SNAP_AGES], *labels[OH_ARRAY_LEN(label)];
+
+	if ((values[0] | values[1] | values[2] | values[3]) == 0)
+		return;
+	for (size_t i = 0; i < OH_ARRAY_LEN(label); i++) {
+		label[i] = (Label)LABEL_INIT;
+		labels[i] = &label[i];
 	}
+	m.n_location_id = depth;
 	m.location_id = e->ids;
 	m.n_value = TYPES;
 	m.value = values;
@@ -369,19 +376,77 @@ put_site(struct encoder *e, const struct oh_snap_site *site)
 	 * The unit is written although pprof guesses it from this key: what
 	 * converts profiles to other formats does not guess.
 	 */
-	size.key = e->key_bytes;
-	size.num = mean_size(site);
-	size.num_unit = e->unit_bytes;
-	if (size.num != 0)
-		labels[m.n_label++] = &size;
+	int64_t size = mean_size(site);
+	if (size != 0) {
+		label[m.n_label].key = e->key_bytes;
+		label[m.n_label].num = size;
+		label[m.n_label++].num_unit = e->unit_bytes;
+	}
 	if (site->thread_name != 0 && site->thread_name < e->snap->thread_name_count) {
-		thread.key = e->key_thread;
-		thread.str =
+		int64_t name =
 		    oh_strtab_add_str(&e->strings, e->snap->thread_names[site->thread_name]);
-		if (thread.str != 0)
-			labels[m.n_label++] = &thread;
+		if (name != 0) {
+			label[m.n_label].key = e->key_thread;
+			label[m.n_label++].str = name;
+		}
+	}
+	if (live != NULL && leak_names[live->leak] != NULL) {
+		label[m.n_label].key = oh_strtab_add_str(&e->strings, "leak");
+		label[m.n_label++].str = oh_strtab_add_str(&e->strings, leak_names[live->leak]);
+	}
+	for (uint32_t i = 0; live != NULL && i < live->ages; i++) {
+		label[m.n_label].key = e->key_age;
+		label[m.n_label].num = (int64_t)live->age_ms[i];
+		label[m.n_label++].num_unit = e->unit_age;
 	}
 	put_sample(e, &m);
+}
+
+/*
+ * What lives is one sample for each class of a leak check; the first, of those
+ * that are in none, is also what was allocated.
+ */
+static void
+put_site(struct encoder *e, const struct oh_snap_site *site)
+{
+	int64_t first[TYPES] = { 0 }, live[OH_LEAK_CLASSES][TYPES] = { 0 }, sum[2] = { 0 };
+	const struct oh_snap_live *known[OH_LEAK_CLASSES] = { 0 };
+	double objects = site->live_objects, bytes = site->live_bytes;
+
+	for (uint32_t i = 0; i < site->live_count; i++) {
+		const struct oh_snap_live *l = &site->live[i];
+		known[l->leak] = l;
+		if (l->leak == OH_LEAK_NONE)
+			continue;
+		objects -= l->objects;
+		bytes -= l->bytes;
+		live[l->leak][INUSE_OBJECTS] = whole(l->objects, &e->carry[INUSE_OBJECTS]);
+		live[l->leak][INUSE_SPACE] = whole(l->bytes, &e->carry[INUSE_SPACE]);
+		sum[0] += live[l->leak][INUSE_OBJECTS];
+		sum[1] += live[l->leak][INUSE_SPACE];
+	}
+	first[ALLOC_OBJECTS] = whole(site->alloc_objects, &e->carry[ALLOC_OBJECTS]);
+	first[ALLOC_SPACE] = whole(site->alloc_bytes, &e->carry[ALLOC_SPACE]);
+	/* Nothing is left, but for what adding in another order leaves. */
+	if (known[OH_LEAK_NONE] != NULL || site->live_count == 0) {
+		first[INUSE_OBJECTS] = whole(objects, &e->carry[INUSE_OBJECTS]);
+		first[INUSE_SPACE] = whole(bytes, &e->carry[INUSE_SPACE]);
+	}
+	sum[0] += first[INUSE_OBJECTS];
+	sum[1] += first[INUSE_SPACE];
+	if (site->live_objects <= site->alloc_objects)
+		keep_above(&first[ALLOC_OBJECTS], sum[0], &e->carry[ALLOC_OBJECTS]);
+	if (site->live_bytes <= site->alloc_bytes)
+		keep_above(&first[ALLOC_SPACE], sum[1], &e->carry[ALLOC_SPACE]);
+
+	if ((first[ALLOC_OBJECTS] | first[ALLOC_SPACE] | sum[0] | sum[1]) == 0)
+		return;
+	uint32_t depth = put_stack(e, site);
+	if (depth == 0)
+		return;
+	put_row(e, site, depth, first, known[OH_LEAK_NONE]);
+	for (int leak = OH_LEAK_NONE + 1; leak < OH_LEAK_CLASSES; leak++)
+		put_row(e, site, depth, live[leak], known[leak]);
 }
 
 /* ---- the rest ------------------------------------------------------------ */
@@ -432,6 +497,43 @@ put_number(struct encoder *e, const char *before, uint64_t v, const char *after)
 }
 
 static void
+put_leak_check(struct encoder *e)
+{
+	const struct oh_reach_result *r = &e->snap->leaks;
+	struct oh_out line;
+
+	if (!r->asked)
+		return;
+	oh_out_reset(&line);
+	if (!r->made) {
+		oh_out_str(&line, "leak check: not made: ");
+		oh_out_str(&line, r->why_not == NULL ? "" : r->why_not);
+		put_comment(e, &line);
+		return;
+	}
+	oh_out_str(&line, "leak check: lost ");
+	oh_out_u64(&line, r->found[OH_LEAK_LOST]);
+	oh_out_str(&line, " interior ");
+	oh_out_u64(&line, r->found[OH_LEAK_INTERIOR]);
+	oh_out_str(&line, " indirect ");
+	oh_out_u64(&line, r->found[OH_LEAK_INDIRECT]);
+	oh_out_str(&line, " unsure ");
+	oh_out_u64(&line, r->unsure);
+	oh_out_str(&line, " of ");
+	oh_out_u64(&line, r->blocks);
+	oh_out_str(&line, " samples");
+	put_comment(e, &line);
+	oh_out_reset(&line);
+	oh_out_str(&line, "leak scan: ");
+	oh_out_u64(&line, r->scanned_bytes);
+	oh_out_str(&line, " bytes in ");
+	oh_out_u64(&line, r->ms);
+	oh_out_str(&line, " ms, scans ");
+	oh_out_u64(&line, r->scans);
+	put_comment(e, &line);
+}
+
+static void
 put_comments(struct encoder *e)
 {
 	const struct oh_snapshot *snap = e->snap;
@@ -473,6 +575,7 @@ put_comments(struct encoder *e)
 	}
 	put_number(e, "samples: live ", snap->samples_live, "");
 	put_number(e, "own memory: ", snap->own_memory_bytes, " bytes");
+	put_leak_check(e);
 	for (int i = 0; i < OH_DROP_COUNT; i++) {
 		if (snap->drops[i] == 0)
 			continue;
@@ -515,6 +618,8 @@ oh_pprof_encode(const struct oh_snapshot *snap, struct oh_sink *sink, struct oh_
 	put_head(&e);
 	e.key_bytes = e.unit_bytes = oh_strtab_add_str(&e.strings, "bytes");
 	e.key_thread = oh_strtab_add_str(&e.strings, "thread");
+	e.key_age = oh_strtab_add_str(&e.strings, "age");
+	e.unit_age = oh_strtab_add_str(&e.strings, "milliseconds");
 	put_comments(&e);
 	for (uint32_t i = 0; i < snap->site_count && sink->error == 0; i++)
 		put_site(&e, &snap->sites[i]);

@@ -24,10 +24,21 @@
  *   mapping id     the module id of the frame; 0 = no known file
  *   label bytes    mean size of the site's allocations, when it is not 0
  *   label thread   name of the thread, if labelled
+ *   label age      milliseconds; on samples with live blocks, how long the
+ *                  sampled ones have lived: up to five values, newest, first
+ *                  quartile, median, third quartile, oldest.  One value says
+ *                  that there is one sampled block, two that there are two...
+ *   label leak     after a leak check, on samples of their own, with the stack
+ *                  and size of the site and 0 allocated: `lost`, `interior` or
+ *                  `indirect`, see core/points.h.  What is live and has no
+ *                  such label was reached, or not looked for.
  *   comment        `otheap VERSION`, then `key: value` each:
  *                  program, pid, interval, exact totals, trigger (baseline,
  *                  signal, timer, exit, api, start, stop), not recorded (if
- *                  recording was ever stopped), samples, own memory,
+ *                  recording was ever stopped), samples, own memory;
+ *                  after a leak check `leak check: lost N interior N indirect
+ *                  N unsure N of N samples` and `leak scan: N bytes in N ms,
+ *                  scans N`, or `leak check: not made: REASON`;
  *                  and `dropped: REASON N` per reason, or `dropped: none`
  *
  * A site without a stack gets one location that says "[unknown stack]".

@@ -74,7 +74,7 @@ site_of(void (*fn)(uint64_t, size_t), double bytes_each)
 START_TEST(an_empty_profile_is_a_snapshot)
 {
 	unit_profiler(1, 1);
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	ck_assert_uint_eq(snap.site_count, 0);
 	ck_assert_uint_eq(snap.interval_bytes, 1);
 	ck_assert_uint_eq(snap.total_alloc_bytes, 0);
@@ -100,7 +100,7 @@ START_TEST(exact_counts_by_stack_and_size)
 		site_b(i, 100);
 	for (uint64_t i = 0; i < 20; i++)
 		ck_assert(oh_live_remove(block(i), NULL));
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	ck_assert_uint_eq(snap.samples_live, 25);
 	const struct oh_snap_site *a = site_of(site_a, 100), *a8 = site_of(site_a, 8),
 				  *b = site_of(site_b, 100);
@@ -119,7 +119,7 @@ START_TEST(every_frame_names_a_module_that_holds_it)
 	unit_profiler(1, 1);
 	site_a(1, 1);
 	site_b(2, 1);
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	for (uint32_t i = 0; i < snap.site_count; i++) {
 		ck_assert_uint_ge(snap.sites[i].depth, 4);
 		for (uint32_t k = 0; k < snap.sites[i].depth; k++) {
@@ -150,7 +150,7 @@ START_TEST(gaps_between_sites_are_closed)
 		ck_assert_uint_ne(oh_sites_get(st, n, 0), 0);
 	site_b(2, 2);
 	ck_assert_uint_eq(oh_sites_count(), 12);
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	ck_assert_uint_eq(snap.site_count, 2);
 	for (uint32_t i = 0; i < 2; i++)
 		ck_assert(snap.sites[i].samples == 1 && snap.sites[i].live_objects == 1);
@@ -168,7 +168,7 @@ START_TEST(live_never_exceeds_allocated_not_even_by_rounding)
 	unit_profiler(524288, 1);
 	for (uint64_t i = 0; i < 30000; i++)
 		site_a(i, 1 + oh_rng_next(&rng) % 5000);
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	ck_assert_uint_eq(snap.samples_live, 30000);
 	ck_assert_uint_gt(snap.site_count, OH_SITE_SIZES);
 	for (uint32_t i = 0; i < snap.site_count; i++) {
@@ -188,7 +188,7 @@ START_TEST(without_memory_it_is_enomem_and_nothing_is_touched)
 	struct oh_snapshot before = snap;
 	for (uint64_t n = 1; n < 10; n++) {
 		oh_sys_fail_at(n);
-		int err = oh_snapshot_take(&snap, &scratch);
+		int err = oh_snapshot_take(&snap, &scratch, NULL);
 		oh_sys_fail_at(0);
 		oh_scratch_release(&scratch);
 		if (err == 0) {
@@ -208,7 +208,7 @@ START_TEST(drops_and_totals_travel_along)
 	(void)unit_decide(&oh_self, 1234);
 	oh_drop(OH_DROP_DUMP_FAILED);
 	oh_drop(OH_DROP_DUMP_FAILED);
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	ck_assert_uint_eq(snap.drops[OH_DROP_DUMP_FAILED], 2);
 	ck_assert_uint_eq(snap.total_alloc_bytes, 1234);
 	ck_assert_uint_eq(snap.total_alloc_calls, 1);
@@ -251,7 +251,7 @@ START_TEST(no_snapshot_shows_more_live_than_allocated)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, come_and_go, (void *)i), 0);
 	/* At least 100, and until the threads have got somewhere. */
 	for (int k = 0; k < 100 || last < 1000; k++) {
-		ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+		ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 		uint64_t allocated = 0;
 		for (uint32_t i = 0; i < snap.site_count; i++) {
 			const struct oh_snap_site *s = &snap.sites[i];
@@ -268,7 +268,7 @@ START_TEST(no_snapshot_shows_more_live_than_allocated)
 		pthread_join(t[i], NULL);
 	ck_assert_uint_eq(bad, 0);
 	/* At rest all agree. */
-	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch), 0);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
 	double live = 0, samples = 0;
 	for (uint32_t i = 0; i < snap.site_count; i++) {
 		live += snap.sites[i].live_objects;

@@ -519,12 +519,12 @@ END_TEST
 START_TEST(numbers_no_program_should_have_are_clamped)
 {
 	struct oh_snap_site odd[] = {
-		{ NULL, 0, 0, 1, 1e300, INFINITY, NAN, 9223372036854775807.0 },
-		{ NULL, 0, 0, 1, -1, -INFINITY, -0.0, 1 },
-		{ NULL, 0, 0, 1, NAN, NAN, NAN, NAN },
+		{ NULL, 0, 0, 1, 1e300, INFINITY, NAN, 9223372036854775807.0, NULL, 0 },
+		{ NULL, 0, 0, 1, -1, -INFINITY, -0.0, 1, NULL, 0 },
+		{ NULL, 0, 0, 1, NAN, NAN, NAN, NAN, NULL, 0 },
 		{ NULL, 0, 0, 1, 4503599627370497.0, 9007199254740993.0, 4503599627370495.5,
-		    9223372036854774784.0 },
-		{ NULL, 0, 0, 1, 0, 1e10, 0, 0 },
+		    9223372036854774784.0, NULL, 0 },
+		{ NULL, 0, 0, 1, 0, 1e10, 0, 0, NULL, 0 },
 	};
 	Profile *p;
 
