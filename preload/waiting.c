@@ -17,6 +17,7 @@
 #include "core/atomic.h"
 #include "core/base.h"
 #include "core/sys.h"
+#include "preload/lifecycle.h"
 
 struct spilled {
 	uint64_t rbx, rbp, r12, r13, r14, r15;
@@ -40,7 +41,8 @@ oh_wait(void (*fn)(void *arg), void *arg)
 			 :
 			 : "r"(&s)
 			 : "memory");
-	(void)OH_SYS(sigaltstack, 0, &s.signal_stack, 0, 0, 0, 0);
+	if (oh_config.leak_check)
+		(void)OH_SYS(sigaltstack, 0, &s.signal_stack, 0, 0, 0, 0);
 	bool first = oh_sys_gettid() == oh_sys_getpid();
 	if (first)
 		oh_store_relaxed(&main_sp, (uintptr_t)&s);

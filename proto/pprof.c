@@ -13,6 +13,8 @@
  *
  *	Only two tables live in memory: frame -> location id, and the strings.
  *
+ * One file because all parts share the encoder and its tables.
+ *
  * Packing a message inside another without malloc needs protobuf-c >= 1.4.0;
  * older ones build it in a growing buffer first.  A unit test counts.
  *
