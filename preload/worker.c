@@ -167,14 +167,6 @@ oh_worker_hurried(void)
 }
 
 bool
-oh_worker_closing(void)
-{
-	uint32_t end = oh_load_acquire(&last); /* [W4] */
-
-	return end != 0 && (int32_t)(end - answering) <= 0;
-}
-
-bool
 oh_worker_in_valgrind(void)
 {
 	return files_shared;

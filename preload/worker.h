@@ -62,9 +62,6 @@ int oh_worker_finish(uint32_t timeout_ms);
  */
 bool oh_worker_hurried(void);
 
-/* Is the last request being answered?  The worker only. */
-bool oh_worker_closing(void);
-
 /* Where the worker's own stack is. */
 void oh_worker_stack(uintptr_t *ret_start, uintptr_t *ret_limit);
 

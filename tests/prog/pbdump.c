@@ -302,7 +302,8 @@ print_sample(struct bytes in)
 {
 	uint64_t ids[4096], values[8] = { 0 };
 	size_t depth = 0, value_count = 0;
-	uint64_t size = 0, thread = 0;
+	uint64_t size = 0, thread = 0, leak = 0, age[8];
+	size_t ages = 0;
 	struct field f, g;
 
 	while (next(&in, &f)) {
@@ -321,13 +322,22 @@ print_sample(struct bytes in)
 				size = num;
 			else if (strcmp(text(key), "thread") == 0)
 				thread = str;
+			else if (strcmp(text(key), "leak") == 0)
+				leak = str;
+			else if (strcmp(text(key), "age") == 0 && ages < 8)
+				age[ages++] = num;
 		}
 	}
 	if (value_count != 4)
 		fail("sample without its four values");
-	printf("sample %lld %lld %lld %lld bytes=%llu thread=%s |", (long long)values[0],
+	printf("sample %lld %lld %lld %lld bytes=%llu thread=%s", (long long)values[0],
 	    (long long)values[1], (long long)values[2], (long long)values[3],
 	    (unsigned long long)size, text(thread));
+	if (leak != 0)
+		printf(" leak=%s", text(leak));
+	for (size_t i = 0; i < ages; i++)
+		printf("%s%llu", i == 0 ? " ages=" : ",", (unsigned long long)age[i]);
+	printf(" |");
 	for (size_t i = 0; i < depth; i++)
 		printf(" 0x%llx", (unsigned long long)location_of(ids[i])->address);
 	printf(" |");
