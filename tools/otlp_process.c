@@ -252,7 +252,7 @@ of_host(struct oh_resource *r, const char *root, bool own_name)
 	if (uname(&host) == 0) {
 		if (own_name)
 			oh_resource_set_new(r, "host.name", host.nodename);
-		set_new(
+		oh_resource_set_new(
 		    r, "host.arch", strcmp(host.machine, "x86_64") == 0 ? "amd64" : host.machine);
 	}
 	if (!own_name) {
