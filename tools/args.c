@@ -198,6 +198,12 @@ take(struct oh_args *a, int c, char **argv)
 	case OH_OPT_TRIM_PATH:
 		a->trim_path = optarg;
 		break;
+	case OH_OPT_FROM:
+		a->from = optarg;
+		break;
+	case OH_OPT_TO:
+		a->to = optarg;
+		break;
 	case OH_OPT_ROOT:
 		return take_root(a, optarg);
 	case OH_OPT_DEBUG_DIR:

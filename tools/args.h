@@ -21,6 +21,7 @@ struct oh_args {
 	const char *output; /* NULL: not given */
 	const char *format; /* of --format; NULL: not given */
 	const char *source_path, *trim_path;
+	const char *from, *to;   /* formats of files */
 	char *root, *debug_dirs; /* absolute; ':' between them.  Who asks for them frees them */
 	uint64_t count;          /* rows; 0 = all */
 	bool count_given;
@@ -57,6 +58,8 @@ enum {
 	OH_OPT_TRIM_PATH,
 	OH_OPT_ROOT,
 	OH_OPT_DEBUG_DIR,
+	OH_OPT_FROM,
+	OH_OPT_TO,
 	OH_OPT_OTHERS, /* what one subcommand alone has begins here */
 };
 

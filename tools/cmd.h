@@ -32,5 +32,6 @@ extern const struct oh_command oh_cmd_tree;
 extern const struct oh_command oh_cmd_peek;
 extern const struct oh_command oh_cmd_list;
 extern const struct oh_command oh_cmd_symbolize;
+extern const struct oh_command oh_cmd_convert;
 
 #endif

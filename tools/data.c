@@ -90,8 +90,8 @@ oh_data_json_stack(const struct oh_profile *p, const struct oh_table *t, const s
 }
 
 void
-oh_data_folded_stack(
-    const struct oh_profile *p, const struct oh_table *t, const struct oh_row *row, bool in_csv)
+oh_data_folded_stack(FILE *to, const struct oh_profile *p, const struct oh_table *t,
+    const struct oh_row *row, bool in_csv)
 {
 	char name[OH_PLACE_NAME_MAX];
 	bool first = true;
@@ -103,14 +103,14 @@ oh_data_folded_stack(
 			const char *s = oh_place_name(name, p, &t->places[t->place_ids[k]]);
 
 			if (!first)
-				(void)putchar(';');
+				(void)putc(';', to);
 			first = false;
 			if (in_csv)
-				oh_put_csv_frame(stdout, s);
+				oh_put_csv_frame(to, s);
 			else
-				oh_put_folded(stdout, s);
+				oh_put_folded(to, s);
 		}
 	}
 	if (first)
-		(void)fputs("(no stack)", stdout);
+		(void)fputs("(no stack)", to);
 }

@@ -9,6 +9,8 @@
 #ifndef OH_TOOLS_DATA_H
 #define OH_TOOLS_DATA_H
 
+#include <stdio.h>
+
 #include "core/base.h"
 #include "tools/aggregate.h"
 #include "tools/profile.h"
@@ -34,7 +36,7 @@ void oh_data_json_text(const char *key, const char *s);
 /* The frames of a row of OH_VIEW_STACKS: as JSON objects, leaf first; as r;...;l, root first. */
 void oh_data_json_stack(
     const struct oh_profile *p, const struct oh_table *t, const struct oh_row *row);
-void oh_data_folded_stack(
-    const struct oh_profile *p, const struct oh_table *t, const struct oh_row *row, bool in_csv);
+void oh_data_folded_stack(FILE *to, const struct oh_profile *p, const struct oh_table *t,
+    const struct oh_row *row, bool in_csv);
 
 #endif

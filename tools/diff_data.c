@@ -129,7 +129,7 @@ print_csv(const struct oh_diff *d)
 		(void)putchar(',');
 		if (d->a->view == OH_VIEW_STACKS) {
 			(void)putchar('"');
-			oh_data_folded_stack(p, &d->growth, row, true);
+			oh_data_folded_stack(stdout, p, &d->growth, row, true);
 			(void)putchar('"');
 		} else {
 			oh_data_csv_place(p, &d->growth.places[row->place]);
@@ -144,7 +144,7 @@ print_folded(const struct oh_diff *d)
 	for (size_t i = 0; i < d->shown; i++) {
 		const struct oh_row *row = &d->growth.rows[i];
 
-		oh_data_folded_stack(d->m.p, &d->growth, row, false);
+		oh_data_folded_stack(stdout, d->m.p, &d->growth, row, false);
 		(void)printf(" %" PRId64 " %" PRId64 "\n", value_in(d, 0, row),
 		    value_in(d, d->c.count - 1, row));
 	}

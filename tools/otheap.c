@@ -27,6 +27,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_peek,
 	&oh_cmd_list,
 	&oh_cmd_symbolize,
+	&oh_cmd_convert,
 	&oh_cmd_flame,
 	&oh_cmd_report,
 	&oh_cmd_push,

@@ -115,6 +115,8 @@ struct oh_profile {
 struct oh_profile *oh_profile_read(const char *path, uint64_t max_bytes, struct oh_error *err);
 struct oh_profile *oh_profile_read_mem(
     const void *mem, size_t len, uint64_t max_bytes, struct oh_error *err);
+struct oh_input;
+struct oh_profile *oh_profile_read_input(struct oh_input *in, struct oh_error *err); /* ends it */
 void oh_profile_free(struct oh_profile *p);
 
 /*

@@ -444,8 +444,9 @@ other_format(const uint8_t *b, size_t len)
 	static const struct {
 		const char *start, *what;
 	} known[] = {
-		{ "heap profile:", "a heap profile in gperftools text form" },
-		{ "heap_v2/", "a heap profile in jemalloc text form" },
+		{ "heap profile:",
+		    "a heap profile in gperftools text form; otheap convert reads it" },
+		{ "heap_v2/", "a heap profile in jemalloc text form; otheap convert reads it" },
 		{ "\x28\xb5\x2f\xfd", "zstd data; unpack it first" },
 		{ "\xfd"
 		  "7zXZ",
@@ -455,7 +456,7 @@ other_format(const uint8_t *b, size_t len)
 		{ "\x7f"
 		  "ELF",
 		    "a program or library" },
-		{ "{", "JSON" },
+		{ "{", "JSON; otheap convert reads that of speedscope" },
 	};
 
 	for (size_t i = 0; i < OH_ARRAY_LEN(known); i++) {
@@ -508,8 +509,8 @@ read_fields(struct oh_reader *r, struct oh_input *in)
 	return r->err->text[0] == '\0';
 }
 
-static struct oh_profile *
-read_profile(struct oh_input *in, struct oh_error *err)
+struct oh_profile *
+oh_profile_read_input(struct oh_input *in, struct oh_error *err)
 {
 	struct oh_reader r = {
 		.p = oh_xcalloc(1, sizeof(struct oh_profile)),
@@ -543,7 +544,7 @@ oh_profile_read(const char *path, uint64_t max_bytes, struct oh_error *err)
 {
 	struct oh_input *in = oh_input_open(path, max_bytes, err);
 
-	return in ? read_profile(in, err) : NULL;
+	return in ? oh_profile_read_input(in, err) : NULL;
 }
 
 struct oh_profile *
@@ -551,5 +552,5 @@ oh_profile_read_mem(const void *mem, size_t len, uint64_t max_bytes, struct oh_e
 {
 	struct oh_input *in = oh_input_open_mem(mem, len, max_bytes, err);
 
-	return in ? read_profile(in, err) : NULL;
+	return in ? oh_profile_read_input(in, err) : NULL;
 }

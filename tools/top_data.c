@@ -138,7 +138,7 @@ oh_top_print_csv(const struct oh_top *r)
 		(void)putchar(',');
 		if (r->view == OH_VIEW_STACKS) {
 			(void)putchar('"');
-			oh_data_folded_stack(r->p, r->t, row, true);
+			oh_data_folded_stack(stdout, r->p, r->t, row, true);
 			(void)puts("\"");
 			continue;
 		}
@@ -156,7 +156,7 @@ void
 oh_top_print_folded(const struct oh_top *r)
 {
 	for (size_t i = 0; i < r->shown; i++) {
-		oh_data_folded_stack(r->p, r->t, &r->t->rows[i], false);
+		oh_data_folded_stack(stdout, r->p, r->t, &r->t->rows[i], false);
 		(void)printf(" %" PRId64 "\n", r->t->rows[i].flat);
 	}
 }
