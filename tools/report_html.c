@@ -316,7 +316,6 @@ put_facts(FILE *to, const struct oh_report *r)
 	const struct oh_report_dump *d = &r->dumps[r->count - 1], *peak = d;
 	const struct oh_profile *p = r->last;
 	bool bytes = strcmp(oh_profile_string(p, p->period_type.unit), "bytes") == 0;
-	char time[64];
 
 	for (size_t i = 0; i < r->count; i++)
 		if (r->dumps[i].total > peak->total)
@@ -338,8 +337,10 @@ put_facts(FILE *to, const struct oh_report *r)
 		oh_report_value(to, r, (double)peak->total);
 		(void)fputs("<small>", to);
 		oh_report_error(to, r, peak->variance);
-		(void)fprintf(to, "%s%s", r->timed ? " at " : "",
-		    r->timed ? oh_report_time(time, peak->time_ns) : "");
+		if (r->timed) {
+			(void)fputs(" after ", to);
+			oh_report_duration(to, (double)peak->time_ns - (double)r->dumps[0].time_ns);
+		}
 		(void)fputs("</small>", to);
 		end_fact(to);
 	}

@@ -42,6 +42,15 @@ done
 "$mk" --samples 0 "$work/none.pb"
 head -c 3001 "$work/p1.pb" >"$work/cut.pb"
 
+# Whatever the library may have lost is explained.
+set --
+reasons=$(sed -n 's/^[[:space:]]*X([A-Z_]*, "\([a-z_]*\)".*/\1/p' core/drops.h)
+for reason in $reasons; do set -- "$@" --comment "dropped: $reason 5"; done
+"$mk" --samples 10 "$@" "$work/lost.pb" && "$otheap" report "$work/lost.pb" -o "$work/lost.html" || exit 1
+for reason in $reasons; do
+	check "what $reason means" grep -qE "<bdi>$reason 5</bdi></td><td>[a-z]{4}" "$work/lost.html"
+done
+
 refused 'no file' 'no FILE' -o "$work/x.html"
 refused 'no output' 'OUT.html is needed' "$work/p1.pb"
 refused 'no such file' 'No such file' "$work/nosuch" -o "$work/x.html"
