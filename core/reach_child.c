@@ -83,7 +83,10 @@ arrange(struct oh_reach_check *c)
 	}
 }
 
-/* In a second scan, what was found the first time is found. */
+/*
+ * In a second scan, what was found the first time is found.  (The addresses
+ * are kept inverted: they must not point to anything.)
+ */
 static void
 hold_what_was_found(struct oh_reach_check *c)
 {
@@ -91,9 +94,9 @@ hold_what_was_found(struct oh_reach_check *c)
 
 	for (uint32_t i = 0; i < c->region->count; i++) {
 		const struct oh_reach_block *b = &c->blocks[i];
-		while (k < c->before_count && c->before[k].key < b->start)
+		while (k < c->before_count && ~c->before[k].key < b->start)
 			k++;
-		bool was_lost = k < c->before_count && c->before[k].key == b->start &&
+		bool was_lost = k < c->before_count && ~c->before[k].key == b->start &&
 				c->before[k].value == b->birth_cs;
 		if (!was_lost)
 			c->marks[i] |= OH_POINTS_HELD;
@@ -442,7 +445,7 @@ oh_reach_child(struct oh_reach_check *c)
 	for (uint32_t i = 0; i < r->count; i++)
 		c->marks[i] |= c->marks_worker[i];
 	oh_points_settle(&c->points);
-	if (c->unseen > 0)
+	if (c->second)
 		r->result.unsure = oh_points_doubt(&c->points, c->unseen, (uint64_t *)c->order);
 	if (c->fault)
 		leave(r, "memory that cannot be read");

@@ -54,7 +54,7 @@ struct oh_reach_check {
 	uint32_t mapped_count;
 	uint32_t room, map_room;
 
-	const struct oh_sort_item *before; /* lost or indirect in the first scan: start, birth */
+	const struct oh_sort_item *before; /* lost or indirect in the first scan: ~start, birth */
 	uint32_t before_count;
 	bool second;
 

@@ -425,7 +425,7 @@ remember(struct oh_reach_check *c)
 	for (uint32_t i = 0; i < c->region->count; i++)
 		if (c->leak[i] == OH_LEAK_LOST || c->leak[i] == OH_LEAK_INDIRECT)
 			to[k++] =
-			    (struct oh_sort_item){ c->blocks[i].start, c->blocks[i].birth_cs };
+			    (struct oh_sort_item){ ~c->blocks[i].start, c->blocks[i].birth_cs };
 	c->before = to;
 	c->before_count = n;
 	return (long)bytes;

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lost.c MODE - loses blocks, and hides pointers to others.
+ *
+ * Lines `class FUNCTION CLASS OBJECTS` say what a leak check at exit must find,
+ * CLASS being lost, interior, indirect or reached.
+ *
+ *	plain	 what every leak checker judges by the same rules
+ *	memory	 pointers in all kinds of memory
+ *	odd	 pointers that checkers do not agree about
+ *	register	 a pointer in a register of the thread that ends the process
+ *	threads	 pointers that other threads have, two of them in registers
+ *	fiber	 ends on a stack that is a block itself
+ *	watch	 asks for two leak checks and looks whether it can see the child
+ *	big N	 N MiB of live memory, some lost; for measurements
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+#include "prog.h"
+
+/*
+ * No size but the large ones is such that the header of the block behind it,
+ * to which the allocator points, would lie in this one or right behind it.
+ */
+#define SIZE 92
+#define MASK ((uintptr_t)0x5a5a5a5a5a5a5a5a)
+
+static void class(const char *function, const char *name, int objects)
+{
+	say("class %s %s %d", function, name, objects);
+}
+
+/* Make sure that neither registers nor the stack below keep old pointers. */
+static SITE void
+scrub(void)
+{
+	volatile char old[64 * 1024];
+
+	for (size_t i = 0; i < sizeof(old); i++)
+		old[i] = 0;
+	__asm__ volatile("xorl %%ebx, %%ebx\n\txorl %%r12d, %%r12d\n\txorl %%r13d, %%r13d\n\t"
+			 "xorl %%r14d, %%r14d\n\txorl %%r15d, %%r15d\n\t" ::
+			     : "rbx", "r12", "r13", "r14", "r15", "memory");
+}
+
+static void *
+zeroed(size_t size)
+{
+	return hide(calloc(1, size));
+}
+
+/* ---- plain ------------------------------------------------------------------- */
+
+static void *volatile global;
+static void *volatile *volatile table;
+static __thread void *volatile local;
+static pthread_key_t key;
+static char *volatile inside;
+static uintptr_t volatile masked;
+
+#define ALLOCATE(name, size) \
+	static SITE void *name(void) \
+	{ \
+		void *p = hide(malloc(size)); \
+		memset(p, 0, size); \
+		return hide(p); \
+	}
+
+ALLOCATE(site_lost, SIZE)
+ALLOCATE(site_lost_large, 3000004)
+ALLOCATE(site_ring, SIZE)
+ALLOCATE(site_head, SIZE)
+ALLOCATE(site_tail, SIZE)
+ALLOCATE(site_global, SIZE)
+ALLOCATE(site_table, SIZE)
+ALLOCATE(site_in_table, SIZE)
+ALLOCATE(site_local, SIZE)
+ALLOCATE(site_specific, SIZE)
+ALLOCATE(site_xored, SIZE)
+
+static SITE void
+lose(void)
+{
+	for (int i = 0; i < 10; i++)
+		(void)site_lost();
+	class("site_lost", "lost", 10);
+}
+
+static SITE void
+lose_large(void)
+{
+	(void)site_lost_large();
+}
+
+static SITE void
+lose_ring(void)
+{
+	void **a = site_ring(), **b = site_ring();
+
+	a[5] = b;
+	b[5] = a;
+	class("site_ring", "lost", 1);
+	class("site_ring", "indirect", 1);
+}
+
+static SITE void
+lose_chain(void)
+{
+	void **a = site_head(), **b = site_tail();
+
+	a[7] = b;
+	b[7] = site_tail();
+	class("site_head", "lost", 1);
+	class("site_tail", "indirect", 2);
+}
+
+static SITE void
+keep(void)
+{
+	global = site_global();
+	table = site_table();
+	for (int i = 2; i < 6; i++)
+		table[i] = site_in_table();
+	local = site_local();
+	CHECK(
+	    pthread_key_create(&key, NULL) == 0 && pthread_setspecific(key, site_specific()) == 0);
+	class("site_global", "reached", 1);
+	class("site_table", "reached", 1);
+	class("site_in_table", "reached", 4);
+	class("site_local", "reached", 1);
+	class("site_specific", "reached", 1);
+}
+
+static SITE void
+keep_hidden(void)
+{
+	masked = (uintptr_t)site_xored() ^ MASK;
+	class("site_xored", "lost", 1);
+}
+
+static SITE void
+plain(void)
+{
+	lose();
+	lose_large();
+	class("site_lost_large", "lost", 1);
+	lose_ring();
+	lose_chain();
+	keep();
+	keep_hidden();
+}
+
+/* ---- memory ------------------------------------------------------------------- */
+
+ALLOCATE(site_private, SIZE)
+ALLOCATE(site_sparse, SIZE)
+ALLOCATE(site_shared, SIZE)
+ALLOCATE(site_file, SIZE)
+ALLOCATE(site_file_private, SIZE)
+ALLOCATE(site_read_only, SIZE)
+ALLOCATE(site_no_access, SIZE)
+ALLOCATE(site_not_forked, SIZE)
+ALLOCATE(site_not_forked_shared, SIZE)
+ALLOCATE(site_wiped, SIZE)
+ALLOCATE(site_large, 5000004)
+ALLOCATE(site_in_large, SIZE)
+
+#define MAP ((size_t)1 << 20)
+
+static void **
+map(size_t size, int flags, int fd)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static SITE void
+keep_in_memory(void)
+{
+	char name[] = "/tmp/otheap-lost-XXXXXX";
+	int fd = mkstemp(name);
+
+	CHECK(fd >= 0 && unlink(name) == 0 && ftruncate(fd, MAP) == 0);
+	void **m = map(MAP, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[1000] = site_private();
+	/* 1 TiB, of which one page is used. */
+	m = map((size_t)1 << 40, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[(size_t)1 << 35] = site_sparse();
+	map(MAP, MAP_SHARED | MAP_ANONYMOUS, -1)[77] = site_shared();
+	map(MAP, MAP_SHARED, fd)[99] = site_file();
+	map(MAP, MAP_PRIVATE, fd)[88888] = site_file_private();
+	m = map(MAP, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[5] = site_read_only();
+	CHECK(mprotect(m, MAP, PROT_READ) == 0);
+	m = map(MAP, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[5] = site_no_access();
+	CHECK(mprotect(m, MAP, PROT_NONE) == 0);
+	m = map(MAP, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[3333] = site_not_forked();
+	CHECK(madvise(m, MAP, MADV_DONTFORK) == 0);
+	m = map(MAP, MAP_SHARED | MAP_ANONYMOUS, -1);
+	m[3333] = site_not_forked_shared();
+	CHECK(madvise(m, MAP, MADV_DONTFORK) == 0);
+	m = map(MAP, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	m[4444] = site_wiped();
+	CHECK(madvise(m, MAP, MADV_WIPEONFORK) == 0);
+	global = site_large();
+	((void **)global)[600000] = site_in_large();
+	close(fd);
+	class("site_private", "reached", 1);
+	class("site_sparse", "reached", 1);
+	class("site_shared", "reached", 1);
+	class("site_file", "reached", 1);
+	class("site_file_private", "reached", 1);
+	class("site_read_only", "reached", 1);
+	class("site_no_access", "reached", 1);
+	class("site_not_forked", "reached", 1);
+	class("site_not_forked_shared", "reached", 1);
+	class("site_wiped", "reached", 1);
+	class("site_large", "reached", 1);
+	class("site_in_large", "reached", 1);
+}
+
+/* ---- odd ---------------------------------------------------------------------- */
+
+static uintptr_t volatile low_tag, high_tag;
+static char *volatile behind;
+
+ALLOCATE(site_inside, SIZE)
+ALLOCATE(site_behind, SIZE)
+ALLOCATE(site_low_tag, SIZE)
+ALLOCATE(site_high_tag, SIZE)
+ALLOCATE(site_unaligned, SIZE)
+ALLOCATE(site_epoll, SIZE)
+ALLOCATE(site_signal_stack, 65532)
+
+static char packed[32] __attribute__((aligned(8)));
+
+static SITE void
+keep_oddly(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	stack_t stack = { .ss_size = 65532 };
+	int pipes[2];
+	void *p;
+
+	inside = (char *)site_inside() + 40;
+	behind = (char *)site_behind() + SIZE;
+	low_tag = (uintptr_t)site_low_tag() | 3;
+	high_tag = (uintptr_t)site_high_tag() | (uintptr_t)0x7ff4 << 48;
+	p = site_unaligned();
+	memcpy(packed + 3, &p, sizeof(p));
+	event.data.ptr = site_epoll();
+	CHECK(pipe(pipes) == 0);
+	CHECK(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, pipes[0], &event) == 0);
+	stack.ss_sp = site_signal_stack();
+	CHECK(sigaltstack(&stack, NULL) == 0);
+	class("site_inside", "interior", 1);
+	class("site_behind", "interior", 1);
+	class("site_low_tag", "reached", 1);
+	class("site_high_tag", "reached", 1);
+	class("site_unaligned", "lost", 1);
+	class("site_epoll", "reached", 1);
+	class("site_signal_stack", "reached", 1);
+}
+
+/* ---- registers, threads --------------------------------------------------------- */
+
+ALLOCATE(site_register, SIZE)
+ALLOCATE(site_thread_stack, SIZE)
+ALLOCATE(site_thread_local, SIZE)
+ALLOCATE(site_thread_waits, SIZE)
+ALLOCATE(site_thread_runs, SIZE)
+
+static SITE void
+end_with_register(void)
+{
+	class("site_register", "reached", 1);
+	__asm__ volatile("movq %0, %%r12\n\t"
+			 "xorl %%edi, %%edi\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "xorl %%ebx, %%ebx\n\t"
+			 "andq $-16, %%rsp\n\t"
+			 "call exit\n\t"
+			 :
+			 : "a"(site_register())
+			 : "memory");
+}
+
+static volatile int ready;
+
+static void *
+waits(void *arg)
+{
+	void *volatile kept = site_thread_stack();
+
+	(void)arg;
+	local = site_thread_local();
+	uintptr_t p = (uintptr_t)site_thread_waits() ^ MASK; /* nor in this frame */
+	scrub();
+	__asm__ volatile("movq %0, %%r12\n\t"
+			 "xorq %2, %%r12\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "lock incl %1\n"
+			 "1:\tmovl $34, %%eax\n\t" /* pause(2) */
+			 "syscall\n\t"
+			 "jmp 1b"
+			 :
+			 : "a"(p), "m"(ready), "d"(MASK)
+			 : "rcx", "r11", "r12", "memory");
+	return kept;
+}
+
+static void *
+runs(void *arg)
+{
+	(void)arg;
+	uintptr_t p = (uintptr_t)site_thread_runs() ^ MASK;
+	scrub();
+	__asm__ volatile("movq %0, %%r13\n\t"
+			 "xorq %2, %%r13\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "lock incl %1\n"
+			 "1:\tpause\n\t"
+			 "jmp 1b"
+			 :
+			 : "a"(p), "m"(ready), "d"(MASK)
+			 : "r13", "memory");
+	return NULL;
+}
+
+static SITE void
+start_threads(void)
+{
+	pthread_t thread;
+
+	lose();
+	/* Two threads could have one in a register. */
+	lose_large();
+	class("site_lost_large", "reached", 1);
+	CHECK(pthread_create(&thread, NULL, waits, NULL) == 0);
+	CHECK(pthread_create(&thread, NULL, runs, NULL) == 0);
+	while (ready != 2)
+		usleep(1000);
+	class("site_thread_stack", "reached", 1);
+	class("site_thread_local", "reached", 1);
+	class("site_thread_waits", "reached", 1);
+	class("site_thread_runs", "reached", 1);
+}
+
+/* ---- fiber ---------------------------------------------------------------------- */
+
+static ucontext_t back;
+
+ALLOCATE(site_fiber_stack, 262144 + 12)
+ALLOCATE(site_on_fiber, SIZE)
+
+static void
+fiber(void)
+{
+	void *volatile kept = site_on_fiber();
+
+	scrub();
+	exit(kept == NULL);
+}
+
+static SITE void
+end_on_fiber(void)
+{
+	ucontext_t *c = zeroed(sizeof(*c));
+
+	CHECK(getcontext(c) == 0);
+	c->uc_stack.ss_sp = site_fiber_stack();
+	c->uc_stack.ss_size = 262144;
+	c->uc_link = &back;
+	makecontext(c, fiber, 0);
+	class("site_on_fiber", "reached", 1);
+	/* Where the stack is stands in *c, too. */
+	c->uc_stack.ss_sp = NULL;
+	c->uc_stack.ss_size = 0;
+	setcontext(c);
+}
+
+/* ---- watch ------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t children;
+
+static void
+on_child(int sig)
+{
+	(void)sig;
+	children++;
+}
+
+static int
+entries(const char *folder, const char *with)
+{
+	DIR *d = opendir(folder);
+	struct dirent *e;
+	int n = 0;
+
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.' && strstr(e->d_name, with) != NULL;
+	closedir(d);
+	return n;
+}
+
+static SITE void
+watch(void)
+{
+	const char *folder = getenv("OTHEAP_DIR");
+	int fds = entries("/proc/self/fd", "");
+
+	CHECK(signal(SIGCHLD, on_child) == SIG_DFL);
+	for (int i = 1; i <= 2; i++) {
+		CHECK(sigqueue(getpid(), SIGUSR2, (union sigval){ .sival_int = 4 }) == 0);
+		do {
+			siginfo_t info;
+			CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+			CHECK(waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) == -1 &&
+			      errno == ECHILD);
+		} while (bad_count == 0 && entries(folder, ".pb.gz") < i);
+	}
+	/* The worker may still be there; its child is not. */
+	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+	CHECK(children == 0);
+	CHECK(entries("/proc/self/fd", "") == fds);
+}
+
+/* ---- big -------------------------------------------------------------------------- */
+
+static void **list;
+
+static SITE void *
+site_big(void)
+{
+	return malloc(4000);
+}
+
+static SITE void *
+site_big_lost(void)
+{
+	return malloc(1000);
+}
+
+static SITE void
+grow(long mib)
+{
+	/* 262 blocks of 4000 bytes are one MiB; each points to the one before. */
+	for (long i = 0; i < mib * 262; i++) {
+		void **p = site_big();
+		for (int k = 1; k < 500; k++)
+			p[k] = (void *)(uintptr_t)(i * 500 + k);
+		p[0] = list;
+		list = p;
+		if (i % 16 == 0)
+			memset(hide(site_big_lost()), 0, 1000);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "plain";
+
+	if (strcmp(mode, "plain") == 0)
+		plain();
+	else if (strcmp(mode, "memory") == 0)
+		keep_in_memory();
+	else if (strcmp(mode, "odd") == 0)
+		keep_oddly();
+	else if (strcmp(mode, "register") == 0)
+		end_with_register();
+	else if (strcmp(mode, "threads") == 0)
+		start_threads();
+	else if (strcmp(mode, "fiber") == 0)
+		end_on_fiber();
+	else if (strcmp(mode, "watch") == 0)
+		watch();
+	else if (strcmp(mode, "big") == 0 && argc > 2)
+		grow(atol(argv[2]));
+	else
+		return 2;
+	scrub();
+	return bad_count != 0;
+}
