@@ -21,7 +21,7 @@ test='check git perl bash sqlite3 redis-tools node=nodejs python3
 	libtcmalloc-minimal4|libtcmalloc-minimal4t64
 	libmimalloc2.0|libmimalloc2.0t64|libmimalloc3
 	libdebuginfod1|libdebuginfod1t64
-	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps openssl
+	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps openssl tmux
 	chromium? chromium-driver? fonts-dejavu-core'
 bench='heaptrack'
 

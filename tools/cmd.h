@@ -24,6 +24,7 @@ extern const struct oh_command oh_cmd_baseline;
 extern const struct oh_command oh_cmd_start;
 extern const struct oh_command oh_cmd_stop;
 extern const struct oh_command oh_cmd_run;
+extern const struct oh_command oh_cmd_watch;
 extern const struct oh_command oh_cmd_top;
 extern const struct oh_command oh_cmd_diff;
 extern const struct oh_command oh_cmd_flame;

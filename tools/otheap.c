@@ -20,6 +20,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_baseline,
 	&oh_cmd_start,
 	&oh_cmd_stop,
+	&oh_cmd_watch,
 	&oh_cmd_doctor,
 	&oh_cmd_top,
 	&oh_cmd_diff,

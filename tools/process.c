@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -231,6 +232,78 @@ oh_process_close(struct oh_process *p)
 		(void)close(p->pidfd);
 	free(p->envp);
 	free(p->env_text);
+}
+
+/* ---- by name --------------------------------------------------------------------- */
+
+/* Is the part after the last '/' of `path` this name?  Also of a file that was removed. */
+static bool
+is_called(const char *path, const char *name)
+{
+	static const char deleted[] = " (deleted)";
+	const char *slash = strrchr(path, '/');
+	const char *base = slash != NULL ? slash + 1 : path;
+	size_t len = strlen(name);
+
+	return strncmp(base, name, len) == 0 &&
+	       (base[len] == '\0' || strcmp(base + len, deleted) == 0);
+}
+
+static bool
+match(pid_t pid, const char *name, struct oh_process_match *ret)
+{
+	char exe[PATH_MAX], *comm = slurp(pid, "comm", NULL), *args = NULL, *maps;
+	struct oh_process p = { 0 };
+	size_t len = 0;
+	bool good;
+
+	if (comm == NULL)
+		return false;
+	comm[strcspn(comm, "\n")] = '\0';
+	read_link(pid, "exe", exe);
+	args = slurp(pid, "cmdline", &len);
+	good = args != NULL && len > 0 && /* else it has ended, or is the kernel's */
+	       (strcmp(comm, name) == 0 || is_called(exe, name) || is_called(args, name));
+	if (good) {
+		ret->pid = pid;
+		for (size_t i = 0; i + 1 < len; i++)
+			if (args[i] == '\0')
+				args[i] = ' ';
+		(void)snprintf(ret->command, sizeof(ret->command), "%s", args);
+		maps = slurp(pid, "maps", NULL);
+		if (maps != NULL)
+			find_library(&p, maps);
+		ret->has_library = p.library[0] != '\0';
+		free(maps);
+	}
+	free(args);
+	free(comm);
+	return good;
+}
+
+size_t
+oh_process_find(const char *name, struct oh_process_match **ret)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	size_t count = 0, cap = 0;
+
+	*ret = NULL;
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		struct oh_process_match m;
+		struct stat st;
+		pid_t pid;
+
+		if (!oh_process_parse(entry->d_name, &pid) || pid == getpid() ||
+		    fstatat(dirfd(dir), entry->d_name, &st, 0) != 0 ||
+		    (geteuid() != 0 && st.st_uid != geteuid()) || !match(pid, name, &m))
+			continue;
+		*ret = oh_xgrow(*ret, &cap, count + 1, sizeof(**ret));
+		(*ret)[count++] = m;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return count;
 }
 
 /* ---- may we, and would it answer? ------------------------------------------------ */

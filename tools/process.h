@@ -41,6 +41,20 @@ bool oh_process_parse(const char *text, pid_t *ret_pid);
 bool oh_process_open(pid_t pid, struct oh_process *p, struct oh_error *err);
 void oh_process_close(struct oh_process *p);
 
+/* A program that is running. */
+struct oh_process_match {
+	pid_t pid;
+	bool has_library;
+	char command[120]; /* its arguments, as far as they fit */
+};
+
+/*
+ * The processes of ours (of anybody, for root) whose program has this name:
+ * that of its file, of the process, or of its first argument, without folders.
+ * Returns their number; free *ret.
+ */
+size_t oh_process_find(const char *name, struct oh_process_match **ret);
+
 /* Each of these: true, or false and err says what is in the way, without the pid. */
 bool oh_process_is_ours(const struct oh_process *p, struct oh_error *err);
 bool oh_process_has_library(const struct oh_process *p, struct oh_error *err);

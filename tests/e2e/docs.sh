@@ -247,6 +247,20 @@ try_all() {
 			check "$what: writes a profile" wait_files 1
 			finish
 			;;
+		*'watch '*PID*)
+			# It ends with the program, which ends once something was shown.
+			start OTHEAP_SAMPLE_INTERVAL=1 "$prog/hold" alloc
+			wait_said ready
+			rm -f "$work/example.out"
+			{
+				until_true test -s "$work/example.out"
+				kill "$pid"
+			} 9>&- &
+			killer=$!
+			try "$what" "$(echo "$line" | here "$pid")"
+			wait "$killer"
+			finish
+			;;
 		*'dump PID'* | *'baseline PID' | *'start PID' | *'stop PID')
 			start OTHEAP_SAMPLE_INTERVAL=1 "$prog/hold" alloc
 			wait_said ready

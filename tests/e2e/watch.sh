@@ -1,0 +1,374 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# watch.sh - otheap watch without a terminal: what it shows of programs that know
+# their heap, that it does not disturb them, and every reason why not.
+# (watch_page.sh has the page.)
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+otheap=$B/otheap
+grow=$prog/grow
+export LC_ALL=C
+seen=$work/seen.out
+said=$work/seen.err
+
+# see ARGUMENT... - otheap watch: $rc, $seen, $said.
+see() {
+	timeout -s KILL 120 "$otheap" watch "$@" >"$seen" 2>"$said" </dev/null 9>&-
+	rc=$?
+}
+
+# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line with TEXT.
+refused() {
+	name=$1 text=$2
+	shift 2
+	see "$@"
+	if [ $rc = 2 ] && [ ! -s "$seen" ] && [ "$(wc -l <"$said")" = 1 ] &&
+	    grep -q '^otheap: watch: ' "$said" && grep -qF -e "$text" "$said"; then
+		ok "$name"
+	else
+		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$seen")'"
+	fi
+}
+
+# shows NAME ARGUMENT... - exit 0, something on stdout, nothing on stderr.
+shows() {
+	name=$1
+	shift
+	see "$@"
+	if [ $rc = 0 ] && [ -s "$seen" ] && [ ! -s "$said" ]; then
+		ok "$name"
+	else
+		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$seen")'"
+	fi
+}
+
+# tell LINE - have the program do it.
+tell() {
+	echo "$1" >&9
+	wait_said "done $1"
+}
+
+# value EXPRESSION [FILE] - of the last line of JSON, as Python sees it in `d`.
+value() {
+	python3 -c '
+import json, sys
+lines = [json.loads(s) for s in open(sys.argv[2])]
+d = lines[-1]
+def row(name):
+    for r in d["rows"]:
+        if r["function"] == name:
+            return r
+    return {}
+print(eval(sys.argv[1]))' "$1" "${2:-$seen}" 2>&1
+}
+
+lives() {
+	check "$1: it lives" kill -0 $pid
+}
+
+# ---- usage -----------------------------------------------------------------------------
+
+see --help
+equal 'help: status' "$rc" 0
+check 'help' grep -q '^usage: otheap watch' "$seen"
+refused 'nothing to watch' 'no PID or NAME given'
+refused 'an empty name' 'no PID or NAME given' ''
+refused 'two' 'more than one PID or NAME given' 1 2
+refused 'unknown option' "unknown option '--nosuch'" --nosuch 1
+refused 'no value' "'--interval' needs a value" --interval
+for t in 0 0.05 x 3601 1e3 -1 ''; do refused "interval '$t'" 'expected seconds' --interval "$t" 1; done
+for n in 0 x -1 ''; do refused "count '$n'" 'expected a number' --count "$n" 1; done
+refused 'window' 'expected seconds, 1 to 86400' --window 0 1
+refused 'sort' 'expected live, growth, rate or blocks' --sort size 1
+refused 'rows' 'expected a number, 0 for all' --rows x 1
+refused 'output' 'expected text or json' -o csv 1
+refused 'unit' 'expected auto, bytes' -u parsec 1
+refused 'filter' "--filter '(': " --filter '(' 1
+sleep 0 &
+gone=$!
+wait $gone
+refused 'no such process' "pid $gone: no such process" $gone
+refused 'no such program' 'otheap-test-no-such: no program' otheap-test-no-such
+
+# ---- values ------------------------------------------------------------------------------
+
+start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
+wait_said ready
+tell 'grow 100'
+tell 'churn 30'
+shows 'one look' -o json --count 1 $pid
+equal 'program' "$(value 'd["program"], d["pid"] == '"$pid"', d["period"]')" "('grow', True, 1)"
+equal 'live' "$(value 'row("site_grow")["live_bytes"], row("site_grow")["live_blocks"]')" '(100000, 100)'
+equal 'exactly' "$(value 'row("site_grow")["live_bytes_stderr"]')" 0
+equal 'no growth yet' "$(value 'row("site_grow")["growth_bytes_per_min"]')" None
+equal 'no rate yet' "$(value 'd["total_alloc_bytes_per_s"]')" None
+equal 'what is not live has no row yet' "$(value 'row("site_churn")')" '{}'
+equal 'nothing dropped' "$(value 'd["dropped"], d["not_understood"], d["threads_unsure"]')" '({}, 0, 0)'
+shows 'names' --count 1 $pid
+check 'file and line' grep -q 'site_grow  .*grow\.c:[0-9]' "$seen"
+shows 'no names' --no-symbols --count 1 $pid
+check 'module and offset' grep -q ' grow+0x' "$seen"
+
+# The same moment in a profile.
+tell 'threads 5'
+tell 'shrink 40'
+tell 'grow 7'
+shows 'and then' -o json --count 1 --rows 0 $pid
+f=$("$otheap" dump $pid 2>&1)
+if decode "$f"; then
+	# shellcheck disable=SC2046 # numbers, to be split
+	set -- $(sum site_grow)
+	equal 'live, as in a profile' "$(value 'row("site_grow")["live_blocks"], row("site_grow")["live_bytes"]')" "($3, $4)"
+	# shellcheck disable=SC2046 # numbers, to be split
+	set -- $(sum_all)
+	equal 'all that lives, as in a profile' "$(value 'd["all"]["live_blocks"], d["all"]["live_bytes"]')" "($3, $4)"
+	# shellcheck disable=SC2046 # numbers, to be split
+	set -- $(totals)
+	equal 'exact totals, as in a profile' "$(value 'd["total_alloc_bytes"], d["total_alloc_calls"]')" "($1, $2)"
+	equal 'threads' "$(value 'd["threads"]')" 6
+else
+	not_ok 'the same in a profile' "$f"
+fi
+tell truth
+# shellcheck disable=SC2046 # numbers, to be split
+set -- $(sed -n 's/^truth site_grow //p' "$out")
+equal 'live, as the program knows' "$(value 'row("site_grow")["live_blocks"], row("site_grow")["live_bytes"]')" "($3, $4)"
+
+# Two looks, between which it grows by 50 blocks and allocates 3000 that do not stay.
+{
+	timeout -s KILL 120 "$otheap" watch -o json --interval 2 $pid >"$seen" 2>"$said" </dev/null
+} 9>&- &
+watcher=$!
+has_lines() {
+	[ "$(wc -l <"$seen")" -ge "$1" ]
+}
+until_true has_lines 1
+before=$(wc -l <"$seen")
+echo 'grow 50' >&9
+echo 'churn 3000' >&9
+wait_said 'done churn 3000'
+until_true has_lines $((before + 2))
+kill $watcher
+wait $watcher
+head -n $((before + 2)) "$seen" >"$work/two"
+equal 'growth' "$(value 'round(row("site_grow")["growth_bytes_per_min"] * d["growth_window_s"] / 60)' "$work/two")" 50000
+equal 'rate' "$(value 'round(row("site_churn")["alloc_bytes_per_s"] * d["rate_window_s"])' "$work/two")" 600000
+equal 'calls' "$(value 'round(row("site_churn")["alloc_blocks_per_s"] * d["rate_window_s"])' "$work/two")" 3000
+equal 'exact rates' "$(value 'round(d["total_alloc_bytes_per_s"] * d["rate_window_s"]), round(d["total_alloc_calls_per_s"] * d["rate_window_s"])' "$work/two")" '(650000, 3050)'
+equal 'what came and went' "$(value 'row("site_churn")["live_bytes"], row("site_churn")["growth_bytes_per_min"]' "$work/two")" '(0, 0)'
+
+# ---- ways to look at it ---------------------------------------------------------------------
+
+shows 'call stacks' --stacks -o json --count 1 $pid
+equal 'frames' "$(value '[f["function"] for r in d["rows"] if r["frames"][0]["function"] == "site_grow" for f in r["frames"]][:2]')" "['site_grow', 'main']"
+shows 'as text' --stacks --count 1 $pid
+check 'a chain' grep -q 'site_grow < main < ' "$seen"
+shows 'with what they call' --cum -o json --count 1 $pid
+equal 'main' "$(value 'row("main")["live_bytes"] >= row("site_grow")["live_bytes"] > 0')" True
+equal 'by itself' "$(value 'd["cum"]')" True
+shows 'filter' --filter '^site_gr' -o json --count 1 $pid
+equal 'one row' "$(value 'd["row_count"], d["rows"][0]["function"]')" "(1, 'site_grow')"
+shows 'rows' --rows 1 --count 1 $pid
+equal 'head, title and a row' "$(wc -l <"$seen")" 7
+shows 'sorted' --sort blocks --count 3 --interval 0.1 --unit bytes $pid
+equal 'three tables' "$(grep -c '^Showing .* by blocks' "$seen")" 3
+check 'in bytes' grep -q "^ *$(($4 + 50000)) " "$seen"
+shows 'by its name' --count 1 -o json grow
+equal 'it is this one' "$(value 'd["pid"]')" "$pid"
+
+# Another of the same name: a list, and no guess.
+"$grow" <"$own/in" >"$work/other" 2>&1 9>&- &
+plain=$!
+started="$started $plain"
+until_true grep -q ready "$work/other"
+shows 'the only one with the library' --count 1 -o json grow
+equal 'it is still this one' "$(value 'd["pid"]')" "$pid"
+kill -9 $plain
+wait $plain 2>/dev/null
+env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" "$grow" <"$own/in" >"$work/other" 2>&1 9>&- &
+second=$!
+started="$started $second"
+until_true grep -q ready "$work/other"
+see --count 1 grow
+equal 'two of them: status' "$rc" 2
+check 'two of them' grep -q '^otheap: watch: grow: 2 programs of this name are running; give a PID$' "$said"
+for p in $pid $second; do check 'both are listed' grep -q "^ *$p  .*grow" "$said"; done
+kill -9 $second
+wait $second 2>/dev/null
+
+# A child has the tables of its parent, and goes on from there.
+tell fork
+child=$(sed -n 's/^child //p' "$out")
+started="$started $child"
+shows 'a forked child' -o json --count 1 "$child"
+equal 'what it inherited' "$(value 'row("site_grow")["live_blocks"]')" "$(($3 + 50))"
+kill -9 "$child"
+
+# It is not disturbed: no signal, no stop; nobody waits for anything.
+if command -v strace >/dev/null; then
+	strace -f -e trace=none -o "$work/strace" -p $pid 2>"$work/strace.err" 9>&- &
+	tracer=$!
+	if until_true grep -q attached "$work/strace.err"; then
+		see --count 3 --interval 0.1 $pid
+		equal 'under strace: status' "$rc" 0
+		kill $tracer
+		wait $tracer 2>/dev/null
+		equal 'no signal reaches it' "$(grep -c -e --- "$work/strace")" 0
+	else
+		kill $tracer 2>/dev/null
+		skip 'no signal reaches it' "strace: $(head -n 1 "$work/strace.err")"
+	fi
+else
+	skip 'no signal reaches it' 'no strace'
+fi
+switches() {
+	sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$pid/task/$pid/status"
+}
+until_true grep -q '^State:.S' /proc/$pid/status
+a=$(switches)
+see --count 5 --interval 0.1 $pid
+equal 'it sleeps through it' "$(switches)" "$a"
+finish
+equal 'it ends as before' "$rc" 0
+refused 'ended' 'no such process' $pid
+
+# ---- sampled ------------------------------------------------------------------------------
+
+start OTHEAP_SAMPLE_INTERVAL=4k OTHEAP_SEED=1 "$grow"
+wait_said ready
+tell 'grow 20000'
+shows 'sampled' -o json --count 1 $pid
+# 20 MB, sampled once in 4 KiB: a standard error of 1.3 %; a false alarm is below 1e-9.
+equal 'near enough' "$(value 'abs(row("site_grow")["live_bytes"] - 2e7) < 6.2 * row("site_grow")["live_bytes_stderr"] < 0.1 * 2e7')" True
+equal 'the sum is exact' "$(value 'd["total_alloc_bytes"] >= 2e7')" True
+f=$("$otheap" dump $pid 2>&1)
+"$otheap" top -o json "$f" >"$work/top" 2>&1
+equal 'the error, as in a profile' "$(python3 -c '
+import json, sys
+w = json.loads(open(sys.argv[1]).readlines()[-1]); t = json.load(open(sys.argv[2]))
+a = [r for r in w["rows"] if r["function"] == "site_grow"][0]
+b = [r for r in t["rows"] if r["function"] == "site_grow"][0]
+print(abs(a["live_bytes"] - b["flat"]) <= 2, abs(a["live_bytes_stderr"] / b["flat_stderr"] - 1) < 1e-3)' "$seen" "$work/top" 2>&1)" 'True True'
+shows 'text' --count 1 $pid
+check 'error bars' grep -q '^Live .* +- .* in 20[0-9]* blocks\|^Live .* +- .* in 19[0-9]* blocks' "$seen"
+finish
+
+# ---- it ends, or becomes another ---------------------------------------------------------------
+
+start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
+wait_said ready
+{
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	echo $? >"$work/status"
+} 9>&- &
+watcher=$!
+until_true grep -q '^Showing' "$seen"
+kill -9 $pid
+wait $watcher
+reap
+equal 'killed: status' "$(cat "$work/status")" 0
+equal 'killed' "$(cat "$said")" "otheap: watch: pid $pid: it has ended"
+
+start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
+wait_said ready
+tell 'grow 5'
+{
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	echo $? >"$work/status"
+} 9>&- &
+watcher=$!
+until_true grep -q 'site_grow' "$seen"
+echo "exec $prog/hold" >&9
+until_true grep -q 'counting from here' "$seen"
+until_true grep -q '^hold, pid' "$seen"
+exec 9>&-
+wait $watcher
+reap
+equal 'another program: status' "$(cat "$work/status")" 0
+equal 'nothing of the old one' "$(sed -n '/counting from here/,$p' "$seen" | grep -c site_grow)" 0
+
+start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
+wait_said ready
+{
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	echo $? >"$work/status"
+} 9>&- &
+watcher=$!
+until_true grep -q '^Showing' "$seen"
+cat >"$work/script" <<END
+#!/bin/sh
+unset LD_PRELOAD
+exec sleep 60
+END
+chmod +x "$work/script"
+echo "exec $work/script" >&9
+wait $watcher
+equal 'a program without the library: status' "$(cat "$work/status")" 2
+check 'a program without the library' grep -q "pid $pid: it executed another program: .*not loaded" "$said"
+kill -9 $pid
+reap
+
+# ---- why not -------------------------------------------------------------------------------------
+
+fresh
+sleep 60 &
+pid=$!
+started="$started $pid"
+refused 'no library' 'libotheap.so is not loaded in it; start the program with: otheap run -- ' $pid
+lives 'no library'
+kill -9 $pid
+reap
+
+start OTHEAP_SAMPLE_INTERVAL=0 "$grow"
+wait_said ready
+refused 'interval 0' 'OTHEAP_DEBUG=1 shows why' $pid
+lives 'interval 0'
+finish
+
+if printf 'int main(void){char c;return read(0,&c,1)<0;}\n' >"$work/static.c" &&
+    ${CC:-cc} -w -static -o "$work/static" "$work/static.c" 2>/dev/null; then
+	start "$work/static"
+	until_true grep -q static /proc/$pid/comm
+	refused 'static' 'is statically linked' $pid
+	finish
+else
+	skip 'static' 'cannot be linked here'
+fi
+
+# Another library: one that has no tables, and one that has others.
+cp "$lib" "$work/libotheap.so"
+python3 - "$work/libotheap.so" <<'END'
+import sys
+b = bytearray(open(sys.argv[1], "rb").read())
+i = b.find(b"otheap\r\n")
+b[i + 8] = 99
+open(sys.argv[1], "wb").write(b)
+END
+fresh
+mkfifo "$own/in"
+env OTHEAP_DIR="$dir" LD_PRELOAD="$work/libotheap.so" "$grow" >"$out" 2>"$err" <"$own/in" &
+pid=$!
+started="$started $pid"
+exec 9>"$own/in"
+wait_said ready
+refused 'another version' 'tables of version 99' $pid
+finish
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	start "$grow"
+	wait_said ready
+	chmod 711 "$work"
+	cp "$otheap" "$work/otheap"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 $pid >"$seen" 2>"$said"
+	equal "another user's: status" "$?" 2
+	check "another user's" grep -qF "pid $pid: it belongs to root" "$said"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 grow >"$seen" 2>"$said"
+	equal "another user's, by name: status" "$?" 2
+	check "another user's, by name" grep -q 'grow: no program of yours' "$said"
+	finish
+else
+	skip "another user's" 'only root can be another'
+fi
