@@ -16,7 +16,7 @@
 build='gcc g++ make pkg-config|pkgconf protobuf-c-compiler libprotobuf-c-dev
 	zlib1g-dev libelf-dev libdw-dev libiberty-dev libcurl4-openssl-dev'
 test='check git perl bash sqlite3 redis-tools node=nodejs python3
-	go=golang-go libunwind8 libjemalloc2
+	go=golang-go rustc=rustc libunwind8 libjemalloc2
 	libjemalloc-dev libgoogle-perftools4|libgoogle-perftools4t64
 	libtcmalloc-minimal4|libtcmalloc-minimal4t64
 	libmimalloc2.0|libmimalloc2.0t64|libmimalloc3
