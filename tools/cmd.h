@@ -27,6 +27,7 @@ extern const struct oh_command oh_cmd_run;
 extern const struct oh_command oh_cmd_watch;
 extern const struct oh_command oh_cmd_top;
 extern const struct oh_command oh_cmd_diff;
+extern const struct oh_command oh_cmd_leaks;
 extern const struct oh_command oh_cmd_flame;
 extern const struct oh_command oh_cmd_report;
 extern const struct oh_command oh_cmd_tree;

@@ -24,6 +24,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_doctor,
 	&oh_cmd_top,
 	&oh_cmd_diff,
+	&oh_cmd_leaks,
 	&oh_cmd_tree,
 	&oh_cmd_peek,
 	&oh_cmd_list,
