@@ -250,6 +250,8 @@ conclude(struct oh_config *c, const struct environment *env)
 	if (env->leak && !env->leak_check)
 		c->leak_check = true;
 	c->leak_mode = env->leak || c->leak_check;
+	/* The report is made from it. */
+	c->dump_at_exit |= c->leak_mode;
 	choose_spool(c, env);
 	c->exporting = c->otlp && env->endpoint && !env->disabled && c->interval_bytes > 0;
 	if (c->exporting) {

@@ -25,6 +25,7 @@
 #include "core/snapshot.h"
 #include "preload/dumpfile.h"
 #include "preload/lifecycle.h"
+#include "preload/report.h"
 #include "preload/waiting.h"
 #include "preload/worker.h"
 #include "proto/pprof.h"
@@ -104,10 +105,35 @@ check_leaks(struct oh_reach *ret, unsigned asked)
 	oh_reach_check(ret, &ask);
 }
 
+/* folder/name; both fit. */
+static void
+join(char to[OH_DUMP_PATH_BYTES], const char *folder, const char *name)
+{
+	size_t len = strlen(folder);
+
+	memcpy(to, folder, len);
+	if (len > 0 && to[len - 1] != '/')
+		to[len++] = '/';
+	memcpy(to + len, name, strlen(name) + 1);
+}
+
+/* What follows a profile that is written. */
+static void
+written(unsigned asked, const struct oh_snapshot *snap, const char path[OH_DUMP_PATH_BYTES],
+    uint64_t number)
+{
+	/* At the end it is too late for one: nothing can have grown since. */
+	if ((asked & OH_ASK_BASELINE) != 0 && (asked & OH_ASK_EXIT) == 0)
+		memcpy(baseline, path, OH_DUMP_PATH_BYTES);
+	if ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_mode)
+		oh_report_write(snap, path, number);
+}
+
 static int
-dump(unsigned asked, const struct oh_reach *reach, struct oh_dumpfile *file,
+dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES],
     struct oh_scratch *scratch)
 {
+	struct oh_dumpfile file;
 	static char pattern[sizeof(OH_BASELINE_PREFIX) + sizeof(oh_config.file)];
 	struct oh_dumpfile_conf conf = {
 		.dir = oh_config.dir,
@@ -131,30 +157,21 @@ dump(unsigned asked, const struct oh_reach *reach, struct oh_dumpfile *file,
 		return err;
 	snap.trigger = trigger(asked);
 	conf.program = snap.program;
-	err = oh_dumpfile_begin(file, &conf, snap.pid, seq + 1, snap.time_ns / 1000000000);
+	err = oh_dumpfile_begin(&file, &conf, snap.pid, seq + 1, snap.time_ns / 1000000000);
 	if (err != 0)
 		return err;
-	err = write_snapshot(&snap, file->fd, scratch);
+	err = write_snapshot(&snap, file.fd, scratch);
 	if (err != 0) {
-		oh_dumpfile_abort(file);
+		oh_dumpfile_abort(&file);
 		return err;
 	}
-	err = oh_dumpfile_commit(file, scratch);
-	if (err == 0)
-		seq = file->seq;
-	return err;
-}
-
-/* folder/name; both fit. */
-static void
-join(char to[OH_DUMP_PATH_BYTES], const char *folder, const char *name)
-{
-	size_t len = strlen(folder);
-
-	memcpy(to, folder, len);
-	if (len > 0 && to[len - 1] != '/')
-		to[len++] = '/';
-	memcpy(to + len, name, strlen(name) + 1);
+	err = oh_dumpfile_commit(&file, scratch);
+	if (err != 0)
+		return err;
+	seq = file.seq;
+	join(path, file.folder, file.name);
+	written(asked, &snap, path, seq);
+	return 0;
 }
 
 static void
@@ -196,7 +213,6 @@ oh_dump_run(unsigned asked)
 {
 	static char path[OH_DUMP_PATH_BYTES]; /* one worker at a time */
 	struct oh_scratch scratch = OH_SCRATCH_INIT;
-	struct oh_dumpfile file;
 	struct oh_reach reach = { 0 };
 
 	/* Of both, it is not known which came last: what is recorded is not lost. */
@@ -207,15 +223,10 @@ oh_dump_run(unsigned asked)
 	if ((asked & OH_ASK_LEAKS) != 0 || ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_check))
 		check_leaks(&reach, asked);
 	last_check = reach.result;
-	int err = dump(asked, &reach, &file, &scratch);
 	path[0] = '\0';
-	if (err != 0) {
+	int err = dump(asked, &reach, path, &scratch);
+	if (err != 0)
 		oh_drop(OH_DROP_DUMP_FAILED);
-	} else {
-		join(path, file.folder, file.name);
-		if ((asked & OH_ASK_BASELINE) != 0)
-			memcpy(baseline, path, sizeof(path));
-	}
 	publish(err, path);
 	oh_reach_release(&reach);
 	oh_scratch_release(&scratch);

@@ -38,7 +38,9 @@
 #include "core/sys.h"
 #include "preload/cxx.h"
 #include "preload/dump.h"
+#include "preload/launch.h"
 #include "preload/next.h"
+#include "preload/report.h"
 #include "preload/signals.h"
 #include "preload/waiting.h"
 #include "preload/worker.h"
@@ -95,11 +97,33 @@ oh_not_the_last(void)
 	oh_store_relaxed(&last_done, 0);
 }
 
+/* The status that the process is to end with in place of its own; 0: its own. */
+static int
+leak_status(void)
+{
+	return oh_report_found_leaks() ? (int)oh_config.leak_exitcode : 0;
+}
+
+/*
+ * The last of all handlers.  Another call of exit() goes on where this one is,
+ * as it does in glibc for any handler: what is left is the C library's own.
+ */
 static void
 at_exit(void *arg)
 {
 	(void)arg;
 	oh_last_profile();
+	if (leak_status() != 0 && oh_sys_getpid() == owner)
+		oh_next.exit(leak_status());
+}
+
+static void
+at_fast_exit(void *arg)
+{
+	(void)arg;
+	oh_last_profile();
+	if (leak_status() != 0 && oh_sys_getpid() == owner)
+		oh_next._exit(leak_status());
 }
 
 static void
@@ -109,6 +133,7 @@ after_fork_in_child(void)
 	oh_store_relaxed(&last_done, 0);
 	oh_dump_after_fork();
 	oh_waiting_after_fork();
+	oh_report_after_fork();
 	oh_profiler_after_fork(&oh_self);
 	oh_worker_after_fork();
 }
@@ -129,10 +154,12 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 		return;
 	owner = oh_sys_getpid();
 	(void)__cxa_atexit(at_exit, NULL, NULL);
-	(void)__cxa_at_quick_exit(at_exit, NULL);
+	(void)__cxa_at_quick_exit(at_fast_exit, NULL);
 	if (err != 0)
 		return;
 	(void)pthread_atfork(NULL, NULL, after_fork_in_child);
+	if (oh_config.leak_mode || oh_config.exporting)
+		oh_launch_init(oh_config.command, envp);
 	struct oh_worker_plan plan = {
 		.work = oh_dump_run,
 		.every_s = oh_config.dump_every_s,

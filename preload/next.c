@@ -161,6 +161,7 @@ boot__exit(int status)
 }
 
 #define boot__Exit boot__exit
+#define boot_exit boot__exit
 
 static size_t
 usable_size_of_both(void *p)

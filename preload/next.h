@@ -32,6 +32,7 @@
 	X(sighandler_t, __sysv_signal, (int, sighandler_t)) \
 	X(int, prctl, (int, unsigned long, unsigned long, unsigned long, unsigned long)) \
 	X(long, syscall, (long, long, long, long, long, long, long)) \
+	X(void, exit, (int)) \
 	X(void, _exit, (int)) \
 	X(void, _Exit, (int))
 

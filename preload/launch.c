@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.c - the command `otheap`, started by the library.
+ *
+ * How	The worker clones a go-between, which clones the process that executes
+ *	the command.  Both share our memory (CLONE_VM: nothing of a large
+ *	program is copied, no fork handler runs) on stacks of their own, and the
+ *	one who made them sleeps meanwhile (CLONE_VFORK); the program's threads go on.
+ *
+ * Why two: the go-between has no exit signal, so the kernel sends no SIGCHLD for
+ *	it, and the program's wait() does not find it unless it asks for __WALL
+ *	(wait(2)).  The command itself cannot be such a child, as exec makes
+ *	SIGCHLD its exit signal.  When the go-between ends before the command,
+ *	init becomes its parent.  (Or the program, where that is the first process
+ *	of a PID namespace or a subreaper: such get children of others anyway.)
+ *
+ * They make raw system calls only and write to `job` alone.  The table of
+ * descriptors is a copy of the worker's, which has nothing of the program's but
+ * standard error.  If the program ends meanwhile, the go-between lives on, at
+ * most as long as was to be waited.
+ */
+#include "preload/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "core/base.h"
+#include "core/modules.h"
+#include "core/sys.h"
+
+#define STACK_BYTES ((size_t)16 * 1024)
+#define STEP_MS 5
+
+static char command[PATH_MAX]; /* "" = none */
+static char **environment;     /* NULL-terminated; never changed */
+static char stacks[2][STACK_BYTES] __attribute__((aligned(16)));
+
+/* One launch at a time. */
+static struct {
+	const char *const *argv;
+	bool quiet;
+	uint32_t wait_ms;
+	int error;  /* why it does not run */
+	int status; /* -ETIMEDOUT, or as oh_launch() returns it */
+} job;
+
+/* ---- at start ---------------------------------------------------------------- */
+
+/* What the command must not inherit: it is no program to be profiled. */
+static bool
+passes(const char *variable)
+{
+	static const char *const dropped[] = {
+		"LD_PRELOAD=", "LD_AUDIT=", "OTHEAP_SAMPLE_INTERVAL=", "OTHEAP_DEBUG="
+	};
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(dropped); i++)
+		if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
+			return false;
+	return true;
+}
+
+/* Pointers, then texts, in one mapping that stays. */
+static void
+copy_environment(char *const *envp)
+{
+	/* Also where the library comes by /etc/ld.so.preload. */
+	static char off[] = "OTHEAP_SAMPLE_INTERVAL=0";
+	size_t count = 0, bytes = 0, n = 0;
+
+	for (char *const *e = envp; e != NULL && *e != NULL; e++) {
+		count++;
+		bytes += strlen(*e) + 1;
+	}
+	long at = oh_sys_map((count + 2) * sizeof(char *) + bytes, PROT_READ | PROT_WRITE, 0);
+	if (oh_sys_failed(at))
+		return;
+	char **copy = (char **)at;
+	char *text = (char *)(copy + count + 2);
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strlen(envp[i]) + 1;
+		if (!passes(envp[i]))
+			continue;
+		memcpy(text, envp[i], len);
+		copy[n++] = text;
+		text += len;
+	}
+	copy[n] = off;
+	environment = copy;
+}
+
+static bool
+can_run(const char *path)
+{
+	return OH_SYS(faccessat, AT_FDCWD, path, 1 /* X_OK */, 0, 0, 0) == 0;
+}
+
+/* The library's own file, up to and with the last slash; 0: not known. */
+static size_t
+own_folder(char ret[PATH_MAX])
+{
+	struct oh_module_at at;
+	const struct oh_module *own = NULL;
+	const char *slash = NULL;
+
+	if (oh_modules_find((uintptr_t)&own_folder, &at))
+		own = oh_modules_get(at.id);
+	if (own != NULL)
+		slash = strrchr(own->path, '/');
+	if (slash == NULL || slash - own->path >= PATH_MAX - 32)
+		return 0;
+	memcpy(ret, own->path, (size_t)(slash + 1 - own->path));
+	return (size_t)(slash + 1 - own->path);
+}
+
+static void
+find_command(const char *wanted)
+{
+	static const char *const places[] = { "otheap", "../bin/otheap" };
+
+	if (wanted[0] == '/') {
+		memcpy(command, wanted, strlen(wanted) + 1);
+		return;
+	}
+	size_t len = own_folder(command);
+	for (size_t i = 0; len > 0 && i < OH_ARRAY_LEN(places); i++) {
+		memcpy(command + len, places[i], strlen(places[i]) + 1);
+		if (can_run(command))
+			return;
+	}
+	command[0] = '\0';
+}
+
+void
+oh_launch_init(const char *wanted, char *const *envp)
+{
+	find_command(wanted);
+	copy_environment(envp);
+}
+
+/* ---- the command, before it is one
+ * ------------------------------------------------------------------ */
+
+/* Kernel's form of an action (arch x86: uapi/asm/signal.h), the default one. */
+struct kernel_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
+/* 0 and, if the command is to be quiet, 1 and 2 lead nowhere; else 1 is 2. */
+static void
+set_descriptors(bool quiet)
+{
+	long null = oh_sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
+
+	/* The worker's 0 and 1 are closed, and 2 may be. */
+	if (null > 0)
+		(void)OH_SYS(dup3, null, 0, 0, 0, 0, 0);
+	if (quiet || OH_SYS(dup3, 2, 1, 0, 0, 0, 0) < 0)
+		(void)OH_SYS(dup3, 0, 1, 0, 0, 0, 0);
+	if (quiet || OH_SYS(fcntl, 2, F_SETFD, 0, 0, 0, 0) < 0)
+		(void)OH_SYS(dup3, 0, 2, 0, 0, 0, 0);
+	(void)OH_SYS(close_range, 3, UINT32_MAX, 0, 0, 0, 0);
+}
+
+static void
+be_the_command(void)
+{
+	struct kernel_sigaction dfl;
+	uint64_t none = 0;
+
+	memset(&dfl, 0, sizeof(dfl));
+	/* The table is a copy; before any signal can come. */
+	for (int sig = 1; sig <= 64; sig++)
+		(void)OH_SYS(rt_sigaction, sig, &dfl, 0, sizeof(dfl.mask), 0, 0);
+	(void)OH_SYS(setsid, 0, 0, 0, 0, 0, 0);
+	set_descriptors(job.quiet);
+	(void)OH_SYS(chdir, "/", 0, 0, 0, 0, 0);
+	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof(none), 0, 0);
+	job.error = (int)OH_SYS(execve, command, job.argv, environment, 0, 0, 0);
+}
+
+/* ---- the go-between ----------------------------------------------------------------- */
+
+/* A process that shares our memory and runs fn; returns when it ended or is another program. */
+static long
+clone_with(long exit_signal, char *top, void (*fn)(void))
+{
+	long flags = CLONE_VM | CLONE_VFORK | exit_signal;
+	long ret;
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+
+	__asm__ volatile("syscall\n\t"
+			 "testq %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xorl %%ebp, %%ebp\n\t"
+			 "call *%[fn]\n\t"
+			 "movl $127, %%edi\n\t"
+			 "movl %[exit], %%eax\n\t"
+			 "syscall\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"((long)SYS_clone), "D"(flags), "S"(top), "d"(0L), "r"(r10),
+			 "r"(r8), [fn] "r"(fn), [exit] "i"(SYS_exit_group)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Asked again and again: a wait that sleeps has no limit. */
+static int
+wait_for(long pid, int64_t until)
+{
+	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	uint32_t never = 0;
+	int status = 0;
+
+	for (;;) {
+		long got = OH_SYS(wait4, pid, &status, WNOHANG, 0, 0, 0);
+		if (got == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (got != 0 && got != -EINTR)
+			return (int)got;
+		if (now_ms() >= until)
+			return -ETIMEDOUT;
+		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
+	}
+}
+
+static void
+go_between(void)
+{
+	struct kernel_sigaction dfl;
+	int64_t until = now_ms() + job.wait_ms;
+
+	/* Its table of actions is a copy.  An ignored SIGCHLD would leave nothing to wait for. */
+	memset(&dfl, 0, sizeof(dfl));
+	(void)OH_SYS(rt_sigaction, SIGCHLD, &dfl, 0, sizeof(dfl.mask), 0, 0);
+	long pid = clone_with(SIGCHLD, stacks[1] + STACK_BYTES, be_the_command);
+	if (pid < 0)
+		job.error = (int)pid;
+	else if (job.error != 0)
+		(void)wait_for(pid, until + 1000);
+	else if (job.wait_ms > 0)
+		job.status = wait_for(pid, until);
+}
+
+int
+oh_launch(const char *const *argv, bool quiet, uint32_t wait_ms)
+{
+	if (command[0] == '\0' || environment == NULL)
+		return -ENOENT;
+	job.argv = argv;
+	job.quiet = quiet;
+	job.wait_ms = wait_ms;
+	job.error = job.status = 0;
+	long pid = clone_with(0, stacks[0] + STACK_BYTES, go_between);
+	if (pid < 0)
+		return (int)pid;
+	/* It has ended; take it off the list of processes. */
+	(void)OH_SYS(wait4, pid, 0, __WCLONE, 0, 0, 0);
+	return job.error != 0 ? job.error : job.status;
+}

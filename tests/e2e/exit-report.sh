@@ -1,0 +1,184 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# exit-report.sh - the leak report at exit: the command is started, with what, and
+# as if it were not; and what the exit status becomes.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+one=OTHEAP_SAMPLE_INTERVAL=1
+stand=$work/stand-in
+said=$work/said
+export LC_ALL=C
+
+# In place of the command: it says what it was given and ends as $work/status says.
+cat >"$stand" <<END
+#!/bin/sh
+{
+	echo "arguments \$*"
+	echo "preload \${LD_PRELOAD-none}"
+	echo "interval \${OTHEAP_SAMPLE_INTERVAL-none}"
+	echo "mine \${MINE-none}"
+	echo "folder \$(pwd)"
+	sed -n 's/^\(Sig\(Blk\|Ign\)\):[[:space:]]*\(.*\)/\1 \3/p' /proc/self/status
+	echo "session \$(cut -d ' ' -f 6 /proc/\$\$/stat | sed "s/^\$\$\\\$/own/")"
+	ls -l /proc/\$\$/fd
+} >"$said"
+echo "to stdout"
+echo "to stderr" >&2
+exit \$(cat "$work/status")
+END
+chmod 755 "$stand"
+
+# leak STATUS [VAR=VALUE...] PROGRAM... - run it with the stand-in, which will end so.
+leak() {
+	echo "$1" >"$work/status"
+	shift
+	rm -f "$said"
+	run $one OTHEAP_COMMAND="$stand" MINE=yes "$@"
+}
+
+value() {
+	sed -n "s|^$1 ||p" "$said" 2>/dev/null
+}
+
+# ---- how it is started ------------------------------------------------------------------
+
+leak 0 OTHEAP_LEAK_CHECK=1 "$prog/hold" alloc exit 7
+equal "status: the program's" "$rc" 7
+equal "arguments" "$(value arguments)" \
+	"leaks --exit-report --report stderr $(last_file)"
+check "the profile is there" test -s "$(last_file)"
+equal "without the library" "$(value preload)" none
+equal "and not profiled" "$(value interval)" 0
+equal "with the program's environment" "$(value mine)" yes
+equal "folder" "$(value folder)" /
+equal "no signal blocked" "$(value SigBlk)" 0000000000000000
+equal "no signal ignored" "$(value SigIgn)" 0000000000000000
+equal "a session of its own" "$(value session)" own
+equal "standard input is empty" "$(sed -n 's/.* 0 -> //p' "$said")" /dev/null
+# From 10 on they are the shell's.
+equal "no other descriptor" "$(grep -c ' [0-9] -> ' "$said")" 3
+equal "both its outputs are the program's standard error" "$(cat "$err")" "to stdout
+to stderr"
+equal "nothing on standard output" "$(grep -c 'to std' "$out")" 0
+
+leak 0 OTHEAP_LEAK_CHECK=1 env --ignore-signal=HUP --block-signal=USR1 "$prog/hold" alloc
+equal "ignored signals are not passed on" "$(value SigIgn)" 0000000000000000
+equal "nor blocked ones" "$(value SigBlk)" 0000000000000000
+
+leak 0 OTHEAP_LEAK_REPORT="$work/%e.%n.%%.txt" OTHEAP_LEAK_SUPPRESSIONS="$work/s" \
+	OTHEAP_LEAK_BASELINE=/some/base.pb.gz "$prog/hold" alloc
+equal "all of its arguments" "$(value arguments)" \
+	"leaks --exit-report --baseline /some/base.pb.gz --suppressions $work/s --report $work/hold.1.%.txt $(last_file)"
+rm -f "$said"
+start $one OTHEAP_COMMAND="$stand" OTHEAP_LEAK_BASELINE=start "$prog/hold" alloc
+wait_said ready
+wait_files 1
+finish
+equal "a baseline of this run" "$(value arguments | sed 's/[0-9]*\.\([12]\.pb\)/PID.\1/g')" \
+	"leaks --exit-report --baseline $dir/otheap.hold.PID.1.pb.gz --report stderr $dir/otheap.hold.PID.2.pb.gz"
+
+# ---- when it is -------------------------------------------------------------------------
+
+leak 0 "$prog/hold" alloc
+check "not without a setting about leaks" test ! -e "$said"
+leak 0 OTHEAP_LEAK_CHECK=0 "$prog/hold" alloc
+check "not with OTHEAP_LEAK_CHECK=0 alone" test ! -e "$said"
+leak 0 OTHEAP_LEAK_REPORT=none "$prog/hold" alloc
+check "not for a report that nobody sees" test ! -e "$said"
+leak 0 OTHEAP_LEAK_CHECK=1 "$prog/hold"
+check "not where nothing was sampled" test ! -e "$said"
+leak 0 OTHEAP_LEAK_CHECK=1 OTHEAP_DUMP_AT_EXIT=0 "$prog/hold" alloc
+check "the report needs a profile, and gets it" test -s "$said"
+for how in return exit quick_exit _exit _Exit exit-in-atexit thread; do
+	leak 0 OTHEAP_LEAK_CHECK=1 "$prog/ends" $how 3
+	check "at the end by $how" test -s "$said"
+	equal "at the end by $how: status" "$rc" 3
+done
+echo 0 >"$work/status"
+rm -f "$said"
+start $one OTHEAP_COMMAND="$stand" OTHEAP_LEAK_EXITCODE=23 "$prog/hold" alloc
+wait_said ready
+echo 1 >"$work/status"
+kill -TERM "$pid"
+reap
+exec 9>&-
+equal "by SIGTERM: the status is its own" "$rc" 143
+check "by SIGTERM: a report" test -s "$said"
+leak 1 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" abort 0
+equal "by abort: its own" "$rc" 134
+check "by abort: no report" test ! -e "$said"
+
+# Children write one only if they sampled something themselves.
+leak 0 OTHEAP_LEAK_CHECK=1 "$prog/forks" nothing
+equal "forks: status" "$rc" 0
+inside forks
+
+# ---- the exit status -------------------------------------------------------------------
+
+for how in return exit quick_exit exit-in-atexit thread last-thread; do
+	leak 1 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" $how 3
+	equal "leaks, $how: status" "$rc" 23
+done
+for how in _exit _Exit; do
+	leak 1 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" $how 3
+	equal "leaks, $how: the status is meant so" "$rc" 3
+done
+leak 0 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" exit 3
+equal "no leaks: the program's" "$rc" 3
+leak 3 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" exit 0
+equal "growth alone: the program's" "$rc" 0
+leak 2 OTHEAP_LEAK_EXITCODE=23 "$prog/ends" exit 0
+equal "the report failed: the program's" "$rc" 0
+leak 1 OTHEAP_LEAK_CHECK=1 "$prog/ends" exit 5
+equal "leaks, no OTHEAP_LEAK_EXITCODE: the program's" "$rc" 5
+leak 1 OTHEAP_LEAK_EXITCODE=23 sh -c 'printf "no line end"'
+equal "what is in stdio's buffers is written" "$(cat "$out")" "no line end"
+cat >"$work/print.c" <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+	for (int i = 0; i < 100; i++)
+		if (malloc(1000) == NULL)
+			return 1;
+	printf("still in the buffer");
+	return 0;
+}
+END
+if cc -o "$work/print" "$work/print.c" 2>"$work/cc.err"; then
+	leak 1 OTHEAP_LEAK_EXITCODE=23 "$work/print"
+	equal "buffered output: status" "$rc" 23
+	equal "buffered output is written" "$(cat "$out")" "still in the buffer"
+else
+	skip "buffered output is written" "no compiler"
+fi
+
+# ---- where it cannot be started, or takes long -----------------------------------------------
+
+run $one OTHEAP_COMMAND=/no/such OTHEAP_LEAK_EXITCODE=23 "$prog/hold" alloc exit 4
+equal "no command: status" "$rc" 4
+equal "no command: one line" "$(wc -l <"$err")" 1
+check "no command: how to get names later" grep -q "otheap leaks $(last_file)" "$err"
+run $one OTHEAP_COMMAND=/no/such OTHEAP_LEAK_CHECK=1 OTHEAP_QUIET=1 "$prog/hold" alloc
+silent "no command, quiet"
+cp "$lib" "$work/libotheap.so"
+lib=$work/libotheap.so
+run $one OTHEAP_LEAK_CHECK=1 "$prog/hold" alloc
+check "not beside the library" grep -q 'is not beside the library' "$err"
+lib=$B/libotheap.so
+
+cat >"$work/slow" <<END
+#!/bin/sh
+echo \$\$ >"$work/slow.pid"
+sleep 60
+END
+chmod 755 "$work/slow"
+limit_s=30 run $one OTHEAP_COMMAND="$work/slow" OTHEAP_LEAK_EXITCODE=23 OTHEAP_EXIT_TIMEOUT=1 "$prog/hold" alloc exit 6
+equal "a slow command does not keep the program: status" "$rc" 6
+read -r slow <"$work/slow.pid"
+check "and is not ended with it" kill -0 "$slow"
+started="$started $slow"
+kill "$slow" 2>/dev/null
