@@ -10,6 +10,9 @@ DESTDIR    ?=
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 MANDIR     ?= $(PREFIX)/share/man
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
 CC         ?= cc
 CXX        ?= c++
 PKG_CONFIG ?= pkg-config
@@ -119,10 +122,15 @@ install: all ## install under DESTDIR and PREFIX
 	install -m 644 $(B)/libotheap.so $(DESTDIR)$(LIBDIR)/libotheap.so
 	install -m 644 man/otheap.1 $(DESTDIR)$(MANDIR)/man1/otheap.1
 	install -m 644 man/otheap.7 $(DESTDIR)$(MANDIR)/man7/otheap.7
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	$(B)/otheap completion bash > $(DESTDIR)$(BASHDIR)/otheap
+	$(B)/otheap completion zsh > $(DESTDIR)$(ZSHDIR)/_otheap
+	$(B)/otheap completion fish > $(DESTDIR)$(FISHDIR)/otheap.fish
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/otheap $(DESTDIR)$(LIBDIR)/libotheap.so \
-	    $(DESTDIR)$(MANDIR)/man1/otheap.1 $(DESTDIR)$(MANDIR)/man7/otheap.7
+	    $(DESTDIR)$(MANDIR)/man1/otheap.1 $(DESTDIR)$(MANDIR)/man7/otheap.7 \
+	    $(DESTDIR)$(BASHDIR)/otheap $(DESTDIR)$(ZSHDIR)/_otheap $(DESTDIR)$(FISHDIR)/otheap.fish
 
 clean: ## remove everything that was built
 	rm -rf $(B)

@@ -20,7 +20,7 @@ test='check git perl bash sqlite3 redis-tools node=nodejs python3
 	libjemalloc-dev libgoogle-perftools4|libgoogle-perftools4t64
 	libtcmalloc-minimal4|libtcmalloc-minimal4t64
 	libmimalloc2.0|libmimalloc2.0t64|libmimalloc3
-	libdebuginfod1|libdebuginfod1t64
+	libdebuginfod1|libdebuginfod1t64 zsh fish
 	binutils valgrind strace clang-format shellcheck mandoc groff=groff-base pgrep=procps openssl tmux
 	chromium? chromium-driver? fonts-dejavu-core'
 bench='heaptrack'

@@ -9,6 +9,8 @@
 #ifndef OH_TOOLS_CMD_H
 #define OH_TOOLS_CMD_H
 
+#include <stddef.h>
+
 struct oh_command {
 	const char *name;
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
@@ -35,5 +37,9 @@ extern const struct oh_command oh_cmd_peek;
 extern const struct oh_command oh_cmd_list;
 extern const struct oh_command oh_cmd_symbolize;
 extern const struct oh_command oh_cmd_convert;
+extern const struct oh_command oh_cmd_completion;
+
+/* The subcommands that completion speaks of; before it runs. */
+void oh_completion_of(const struct oh_command *const *list, size_t count);
 
 #endif

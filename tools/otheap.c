@@ -30,6 +30,7 @@ static const struct oh_command *const commands[] = {
 	&oh_cmd_list,
 	&oh_cmd_symbolize,
 	&oh_cmd_convert,
+	&oh_cmd_completion,
 	&oh_cmd_flame,
 	&oh_cmd_report,
 	&oh_cmd_push,
@@ -119,6 +120,7 @@ main(int argc, char **argv)
 
 	/* A reader that went away (`otheap top ... | head`) is an error of stdout like another. */
 	oh_child_ignore_sigpipe();
+	oh_completion_of(commands, OH_ARRAY_LEN(commands));
 	rc = run(argc, argv);
 	errno = 0;
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -295,7 +295,7 @@ try_all() {
 			if [ "$line" = "${line#make install}" ]; then
 				equal "$what: leaves nothing" "$(cat "$work/installed")" ""
 			else
-				equal "$what: two files and two pages" "$(wc -l <"$work/installed")" 4
+				equal "$what: two files, two pages, three shells" "$(wc -l <"$work/installed")" 7
 			fi
 			;;
 		rm*)
