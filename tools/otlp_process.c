@@ -151,7 +151,8 @@ is_container_id(const char *s)
 /*
  * In a cgroup file the ID ends a path: "/docker/ID", ".../cri-containerd-ID.scope".
  * With a cgroup namespace that shows "/"; then the container's own files, which
- * are bound into it, have it in their path: ".../containers/ID/hostname".
+ * are bound into it from outside, have it in their path:
+ * ".../containers/ID/hostname" at /etc/hostname.
  */
 static void
 set_container(struct oh_resource *r, const char *text, const char *before)
@@ -172,25 +173,38 @@ set_container(struct oh_resource *r, const char *text, const char *before)
 	}
 }
 
+void
+oh_resource_set_container(struct oh_resource *r, const char *cgroup, const char *mountinfo)
+{
+	if (cgroup != NULL)
+		set_container(r, cgroup, "/-:");
+	/* ID, parent, device, what is bound, where: the host sees those of all its containers. */
+	for (const char *line = mountinfo; line != NULL; line = strchr(line, '\n')) {
+		char bound[512], where[32];
+		const char *id;
+
+		line += *line == '\n';
+		if (sscanf(line, "%*s %*s %*s %511s %31s", bound, where) != 2 ||
+		    (strcmp(where, "/etc/hostname") != 0 && strcmp(where, "/etc/hosts") != 0 &&
+			strcmp(where, "/etc/resolv.conf") != 0))
+			continue;
+		id = strstr(bound, "containers/");
+		while (id != NULL && !is_container_id(id + strlen("containers/")))
+			id = strstr(id + 1, "containers/");
+		if (id != NULL)
+			set_container(r, id, "/");
+	}
+}
+
 static void
 of_container(struct oh_resource *r, pid_t pid)
 {
 	char *cgroup = slurp_proc(pid, "cgroup", NULL);
-	char *mounts = slurp_proc(pid, "mountinfo", NULL);
+	char *mountinfo = slurp_proc(pid, "mountinfo", NULL);
 
-	if (cgroup != NULL)
-		set_container(r, cgroup, "/-:");
-	for (const char *at = mounts; at != NULL && (at = strstr(at, "containers/")) != NULL;) {
-		at += strlen("containers/");
-		if (is_container_id(at)) {
-			char id[CONTAINER_ID + 1];
-
-			(void)snprintf(id, sizeof(id), "%s", at);
-			oh_resource_set_new(r, "container.id", id);
-		}
-	}
+	oh_resource_set_container(r, cgroup, mountinfo);
 	free(cgroup);
-	free(mounts);
+	free(mountinfo);
 }
 
 /* The name of a user by the process's own list of users. */

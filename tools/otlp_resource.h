@@ -62,6 +62,9 @@ bool oh_resource_of_process(struct oh_resource *r, pid_t pid, uint64_t starttime
  */
 void oh_resource_set_start(struct oh_resource *r, uint64_t starttime);
 
+/* container.id, if these files of /proc/PID tell one; NULL = cannot be read. */
+void oh_resource_set_container(struct oh_resource *r, const char *cgroup, const char *mountinfo);
+
 /* The host alone, as this process sees it. */
 void oh_resource_of_host(struct oh_resource *r);
 
