@@ -39,7 +39,7 @@ deps: ## install the Debian or Ubuntu packages that are missing
 demo: all ## show the main job: a real program, its heap twice
 	@B='$(B)' tests/demo.sh
 
-bench: all $(bench_bin) ## measure what it costs, beside its peers (BENCH_RUNS=5)
+bench: all $(bench_bin) $(otlp_bin) $(B)/prog/mkprofile ## measure what it costs, beside its peers (BENCH_RUNS=5)
 	@B='$(B)' CC='$(CC)' tests/bench/run
 
 ci: ## what the automation runs on a fresh clone

@@ -393,7 +393,10 @@ oh_dict_stack(struct oh_dict_source *s, uint32_t sample)
 		s->stack[i] = (int32_t)location_of(s, p->frames[from + i]);
 	m.n_location_indices = n;
 	m.location_indices = s->stack;
-	return add_message(s->d, OH_DICT_STACK, &m.base);
+	/* Room for the most it can be, instead of counting first: this is most of the work. */
+	oh_bytes_reserve(&s->d->scratch, 16 + 10 * (size_t)n);
+	return oh_table_add(&s->d->tables[OH_DICT_STACK], s->d->scratch.b,
+	    protobuf_c_message_pack(&m.base, s->d->scratch.b));
 }
 
 /* ---- labels ------------------------------------------------------------------ */

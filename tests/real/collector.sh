@@ -175,3 +175,23 @@ done
 # shellcheck disable=SC2086 # a list
 equal 'none of their samples is lost' \
     "$(python3 $compare sums $texts | awk '{ sum += $3 } END { print sum }')" "$want"
+
+# ---- by otheap push, over both protocols ------------------------------------------------
+
+for way in "http/protobuf http://$http" "grpc http://$grpc"; do
+	number=$((number + 1))
+	if "$B/otheap" push --protocol "${way%% *}" --endpoint "${way##* }" --service pushed "$exact" \
+		>"$work/said" 2>&1 </dev/null && until_true [ -s "$box/$number.profiles.txt" ]; then
+		ok "otheap push by ${way%% *} is taken"
+	else
+		not_ok "otheap push by ${way%% *} is taken" "$(head -c 300 "$work/said")"
+		continue
+	fi
+	go tool pprof -symbolize=none -raw "$exact" >"$work/raw" 2>/dev/null
+	if python3 $compare values "$box/$number.profiles.txt" "$work/raw" >"$work/wrong" 2>&1; then
+		ok "otheap push by ${way%% *}: values, build IDs and file hashes"
+	else
+		not_ok "otheap push by ${way%% *}: values, build IDs and file hashes" "$(head -c 600 "$work/wrong")"
+	fi
+	check "otheap push by ${way%% *}: the service's name" has 'resource service.name=pushed'
+done

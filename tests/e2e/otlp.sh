@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# OTLP requests of whole profiles: memory, splitting, the same bytes every time.
+# shellcheck source=SCRIPTDIR/lib.sh disable=SC2154
+. "$(dirname "$0")/lib.sh"
+
+encode=$B/otlp/encode
+
+# ---- 100,000 stacks ----------------------------------------------------------------
+
+"$prog/mkprofile" --samples 100000 --locations 20000 --depth 32 "$work/large.pb"
+"$encode" -b 0.001 "$work/large.pb" >"$work/measured"
+read -r samples stacks bytes _ _ kib <"$work/measured"
+equal 'all of 100,000 samples are read' "$samples" 100000
+equal 'they are as many stacks' "$stacks" 100000
+if [ "$kib" -le 65536 ]; then
+	ok 'read, encoded and compressed within 64 MiB'
+else
+	not_ok 'read, encoded and compressed within 64 MiB' "$kib KiB"
+fi
+
+"$encode" -n "$work/whole" "$work/large.pb" >"$work/said"
+whole=$(awk '{ sum += $4 } END { print sum }' "$work/said")
+"$encode" -n -m 2000000 "$work/part" "$work/large.pb" >"$work/said"
+equal 'in parts it has as many samples' "$(awk '{ sum += $4 } END { print sum }' "$work/said")" "$whole"
+equal 'and none is larger than was asked for' "$(awk '$6 > 2000000' "$work/said")" ''
+if [ "$(wc -l <"$work/said")" -gt 3 ]; then
+	ok 'there are several parts'
+else
+	not_ok 'there are several parts' "$(wc -l <"$work/said")"
+fi
+
+# ---- exports of one process ------------------------------------------------------------
+
+run OTHEAP_SAMPLE_INTERVAL=1 "$prog/exact"
+f=$(last_file)
+"$encode" "$work/once" "$f" >"$work/said"
+"$encode" "$work/again" "$f" >"$work/said"
+if cmp -s "$work/once.0" "$work/again.0"; then
+	ok 'the same file gives the same bytes, ids and all'
+else
+	not_ok 'the same file gives the same bytes, ids and all' 'they differ'
+fi
+# Of a file that was sent before, only the state is sent again: two types of four.
+"$encode" "$work/twice" "$f" "$f" >"$work/said"
+equal 'what was allocated before is not sent twice' "$(awk '{ print $2 }' "$work/said")" 6
+
+# ---- damaged and foreign ----------------------------------------------------------------
+
+head -c 100 "$work/large.pb" >"$work/cut.pb"
+"$encode" "$work/bad" "$work/cut.pb" >"$work/said" 2>&1
+equal 'half a profile is no profile' "$?" 2
+"$prog/mkprofile" --samples 50 --locations 20 --depth 4 --name "$(printf 'bad\377name')" "$work/name.pb"
+"$encode" "$work/name" "$work/name.pb" >"$work/said"
+if grep -aq "$(printf 'bad\357\277\275name')" "$work/name.0" && ! grep -aq "$(printf 'bad\377')" "$work/name.0"; then
+	ok 'names are well-formed UTF-8'
+else
+	not_ok 'names are well-formed UTF-8' "$(cat "$work/said")"
+fi
