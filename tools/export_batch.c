@@ -4,10 +4,11 @@
  */
 #include "tools/export_batch.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/export_source.h"
 #include "tools/otlp.h"
@@ -21,6 +22,8 @@
 /* Servers of gRPC take 4 MiB unless they are told otherwise, by gRPC's own default. */
 #define GRPC_REQUEST_DEFAULT (UINT64_C(7) << 19)
 #define REQUEST_DEFAULT (UINT64_C(8) << 20)
+/* Above this a profile and its predecessor are not held at the same time. */
+#define LARGE_FILE (UINT64_C(256) << 10)
 /* Most bytes of a file in the spool, compressed. */
 #define FILE_MAX (UINT64_C(256) << 20)
 #define START_SLACK_MS 2000
@@ -28,6 +31,7 @@
 struct batch_file {
 	char *name;
 	struct oh_spool_origin origin;
+	struct oh_spool_stamp stamp;
 };
 
 /* What has been sent of a program, this request included. */
@@ -135,28 +139,31 @@ oh_batch_note(void *batch, pid_t pid, uint64_t starttime)
 
 /* ---- add ------------------------------------------------------------------------------------ */
 
+/* What is known of a file that was read, or was not. */
+struct found {
+	bool gone;  /* it is not there */
+	size_t len; /* compressed; 0 = not of a spool */
+	struct oh_spool_stamp stamp;
+};
+
 static struct oh_profile *
 read_profile(const struct oh_batch *l, const struct oh_spool *s, const char *name,
-    struct oh_error *err, bool *ret_gone, uint8_t **ret_bytes, size_t *ret_len)
+    struct found *ret, struct oh_error *err)
 {
 	uint64_t most = l->o->max_profile != 0 ? l->o->max_profile : OH_PROFILE_MAX_DEFAULT;
 	struct oh_profile *p;
+	uint8_t *bytes;
 
-	*ret_gone = false;
-	*ret_bytes = NULL;
+	memset(ret, 0, sizeof(*ret));
 	if (s == NULL)
 		return oh_profile_read(name, most, err);
-	errno = 0;
-	*ret_bytes = oh_spool_read(s, name, FILE_MAX, ret_len, err);
-	if (*ret_bytes == NULL) {
-		*ret_gone = errno == ENOENT;
+	bytes = oh_spool_read(s, name, FILE_MAX, &ret->len, &ret->stamp, err);
+	if (bytes == NULL) {
+		ret->gone = faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 		return NULL;
 	}
-	p = oh_profile_read_mem(*ret_bytes, *ret_len, most, err);
-	if (p == NULL) {
-		free(*ret_bytes);
-		*ret_bytes = NULL;
-	}
+	p = oh_profile_read_mem(bytes, ret->len, most, err);
+	free(bytes);
 	return p;
 }
 
@@ -169,6 +176,15 @@ is_same(const struct oh_spool_origin *a, const struct oh_spool_origin *b)
 	       apart >= -START_SLACK_MS && apart <= START_SLACK_MS;
 }
 
+static bool
+is_seen(const struct oh_batch *l, const struct oh_spool_origin *origin)
+{
+	for (size_t i = 0; i < l->seen_count; i++)
+		if (is_same(&l->seen[i].origin, origin))
+			return true;
+	return false;
+}
+
 /* What was sent of this program before; NULL if nothing is known of who wrote it. */
 static struct oh_otlp_seen *
 find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_origin *origin)
@@ -176,9 +192,7 @@ find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_or
 	char previous[NAME_MAX + 1];
 	struct oh_error err = { "" };
 	struct oh_otlp_seen *seen;
-	uint8_t *bytes;
-	size_t len;
-	bool gone;
+	struct found found;
 
 	if (!origin->known)
 		return NULL;
@@ -187,12 +201,11 @@ find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_or
 			return l->seen[i].seen;
 	seen = oh_otlp_seen_create();
 	if (s != NULL && oh_spool_previous(s, origin, previous)) {
-		struct oh_profile *p = read_profile(l, s, previous, &err, &gone, &bytes, &len);
+		struct oh_profile *p = read_profile(l, s, previous, &found, &err);
 
 		if (p != NULL)
 			oh_otlp_seen_advance(seen, p, &l->encoding);
 		oh_profile_free(p);
-		free(bytes);
 	}
 	l->seen = oh_xgrow(l->seen, &l->seen_cap, l->seen_count + 1, sizeof(*l->seen));
 	l->seen[l->seen_count++] = (struct batch_seen){ *origin, seen };
@@ -203,7 +216,7 @@ static void
 keep_file(struct oh_batch *l, const char *name, const struct oh_spool_origin *origin, bool whole)
 {
 	l->files = oh_xgrow(l->files, &l->cap, l->count + 1, sizeof(*l->files));
-	l->files[l->count++] = (struct batch_file){ strdup(name), *origin };
+	l->files[l->count++] = (struct batch_file){ strdup(name), *origin, { 0, 0 } };
 	l->whole = whole;
 }
 
@@ -266,22 +279,28 @@ oh_batch_add(struct oh_batch *l, const struct oh_spool *s, const char *name, str
 	struct oh_spool_origin origin;
 	struct oh_profile *p;
 	enum oh_batched rc;
-	uint8_t *bytes;
-	size_t len;
-	bool gone;
+	struct found found;
 
 	if (l->count == FILES_MAX || (l->c->protocol == OH_EXPORT_PYROSCOPE && l->count > 0))
 		return OH_BATCH_FULL;
 	if (l->count == 0 && s != NULL)
 		forget_seen(l); /* by now it is under sent/, or was refused */
-	p = read_profile(l, s, name, err, &gone, &bytes, &len);
+	p = read_profile(l, s, name, &found, err);
 	if (p == NULL)
-		return gone ? OH_BATCH_GONE : OH_BATCH_BAD;
-	free(bytes);
+		return found.gone ? OH_BATCH_GONE : OH_BATCH_BAD;
 	oh_spool_origin(&origin, p);
+	if (s != NULL && found.len > LARGE_FILE && origin.known && !is_seen(l, &origin)) {
+		oh_profile_free(p);
+		(void)find_seen(l, s, &origin);
+		p = read_profile(l, s, name, &found, err);
+		if (p == NULL)
+			return OH_BATCH_GONE;
+	}
 	rc = l->c->protocol == OH_EXPORT_PYROSCOPE ? add_pyroscope(l, s, name, p, &origin, err)
 						   : add_otlp(l, s, name, p, &origin);
 	oh_profile_free(p);
+	if (l->count > 0 && strcmp(l->files[l->count - 1].name, name) == 0)
+		l->files[l->count - 1].stamp = found.stamp;
 	return rc;
 }
 
@@ -381,5 +400,5 @@ oh_batch_message(struct oh_batch *l, size_t *ret_len)
 bool
 oh_batch_done(struct oh_batch *l, size_t i, struct oh_spool *s)
 {
-	return oh_spool_sent(s, l->files[i].name, &l->files[i].origin);
+	return oh_spool_sent(s, l->files[i].name, &l->files[i].stamp, &l->files[i].origin);
 }

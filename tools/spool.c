@@ -332,7 +332,7 @@ oh_spool_trim(
 
 uint8_t *
 oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, size_t *ret_len,
-    struct oh_error *err)
+    struct oh_spool_stamp *ret_stamp, struct oh_error *err)
 {
 	int fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint8_t *data = NULL;
@@ -366,6 +366,7 @@ oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, si
 		return NULL;
 	}
 	*ret_len = len;
+	*ret_stamp = (struct oh_spool_stamp){ st.st_ino, file_time(&st) };
 	return data;
 }
 
@@ -390,8 +391,7 @@ oh_spool_origin(struct oh_spool_origin *ret, const struct oh_profile *p)
 	const char *trigger = oh_profile_comment(p, "trigger: ");
 
 	memset(ret, 0, sizeof(*ret));
-	if (pid == NULL || program == NULL || oh_profile_comment(p, "otheap ") == NULL ||
-	    p->duration_ns < 0 || p->time_ns < p->duration_ns)
+	if (pid == NULL || program == NULL || p->duration_ns < 0 || p->time_ns < p->duration_ns)
 		return;
 	ret->known = true;
 	ret->last = trigger != NULL && strncmp(trigger, "exit", 4) == 0;
@@ -436,17 +436,31 @@ oh_spool_previous(
 	return best != INT64_MAX;
 }
 
+/* Is the file of this name still the one that was read? */
+static bool
+is_that(const struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp)
+{
+	struct stat st;
+
+	return fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == stamp->inode &&
+	       file_time(&st) == stamp->time_ns;
+}
+
 bool
-oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_origin *origin)
+oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp,
+    const struct oh_spool_origin *origin)
 {
 	char old[NAME_MAX + 1], to[NAME_MAX + 1];
 	bool had = oh_spool_previous(s, origin, old), done = false;
 
+	if (!is_that(s, name, stamp))
+		return true;
 	if (origin->known && !origin->last) {
 		(void)snprintf(to, sizeof(to),
 		    SENT "/%" PRIu64 ".%" PRId64 ".%08" PRIx32 PROFILE_END, origin->pid,
 		    origin->start_ms, origin->key);
-		done = renameat(s->dir, name, s->dir, to) == 0;
+		/* Two names of one file stay both, and that is success to rename(2). */
+		done = renameat(s->dir, name, s->dir, to) == 0 && !is_that(s, name, stamp);
 		had = had && strcmp(old, to) != 0;
 	}
 	if (!done && unlinkat(s->dir, name, 0) != 0 && errno != ENOENT)

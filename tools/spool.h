@@ -48,6 +48,12 @@ struct oh_spool {
 	size_t held;    /* the first that many files are being sent */
 };
 
+/* One file, as against another that got the same name later. */
+struct oh_spool_stamp {
+	uint64_t inode;
+	int64_t time_ns;
+};
+
 struct oh_spool_limits {
 	uint64_t max_bytes; /* of waiting, sent and refused profiles together */
 	int64_t max_age_ns; /* of each; 0 = any */
@@ -87,10 +93,11 @@ void oh_spool_trim(
 
 /*
  * Read a waiting file: `*ret_len` bytes to free(), or NULL with *err.  Refuses
- * what is no ordinary file and what is larger than max_bytes.
+ * what is no ordinary file and what is larger than max_bytes.  *ret_stamp is
+ * which file it was.
  */
 uint8_t *oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes,
-    size_t *ret_len, struct oh_error *err);
+    size_t *ret_len, struct oh_spool_stamp *ret_stamp, struct oh_error *err);
 
 /* A waiting file was refused.  False if it is still there and cannot be moved nor removed. */
 bool oh_spool_refuse(struct oh_spool *s, const char *name);
@@ -114,9 +121,11 @@ bool oh_spool_previous(
 
 /*
  * A waiting file has been delivered: it becomes the last one sent of its
- * program, or goes if the program needs none.  False as above.
+ * program, or goes if the program needs none.  Another file that has taken its
+ * name meanwhile (stamp) stays.  False as above.
  */
-bool oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_origin *origin);
+bool oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp,
+    const struct oh_spool_origin *origin);
 
 /* Is this the name of a profile, as against a temporary file, a marker or ours? */
 bool oh_spool_is_profile(const char *name);

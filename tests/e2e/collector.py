@@ -3,8 +3,8 @@
 
 collector.py FOLDER [CERTIFICATE KEY]
 
-Listens on a port of the kernel's choice and writes its number into
-FOLDER/port.  Each request takes one line off FOLDER/script (the last one stays
+Listens on a port of the kernel's choice, or COLLECTOR_PORT, and writes its
+number into FOLDER/port.  Each request takes one line off FOLDER/script (the last one stays
 for all that follow; without one: 200) and does what it says:
 
     200 | 400 ...            this status; further words are the answer's text
@@ -185,7 +185,7 @@ class Server(ThreadingHTTPServer):
         pass
 
 
-server = Server(("127.0.0.1", 0), Handler)
+server = Server(("127.0.0.1", int(os.environ.get("COLLECTOR_PORT", "0"))), Handler)
 if len(sys.argv) > 3:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
