@@ -58,3 +58,103 @@ for mode in plain memory odd register threads fiber; do
 	equal "lost $mode: the sums are as without a check" "$(sum_all)" "$(text=$work/with && sum_all)"
 	equal "lost $mode: nothing is said of a check that was not asked for" "$(grep -c 'leak' "$text")" 0
 done
+
+# ---- two other judges --------------------------------------------------------------
+
+# Memcheck agrees about each function: definitely lost is lost.  But it does not
+# look at memory that cannot be written now.
+if command -v valgrind >/dev/null; then
+	for mode in plain memory; do
+		run_plain valgrind --leak-check=full --show-leak-kinds=definite "$prog/lost" $mode
+		awk '/ blocks are definitely lost in / {
+				for (i = 1; i <= NF; i++) if ($i == "blocks") n = $(i - 1)
+				lost = 1
+			}
+			/ by 0x/ && lost { name[$4] += n; lost = 0 }
+			END { for (f in name) print f, name[f] }' "$err" |
+			grep -v -e site_read_only -e site_no_access | sort >"$work/memcheck"
+		grep '^class site_.* lost ' "$out" | awk '{ print $2, $4 }' | sort >"$work/ours"
+		equal "lost $mode: memcheck judges alike" "$(tr '\n' ' ' <"$work/memcheck")" \
+		    "$(tr '\n' ' ' <"$work/ours")"
+		check "lost $mode: memcheck judged" grep -q 'ERROR SUMMARY' "$err"
+	done
+	# What it would say of the words that our scan reads is not for the user.
+	# (Memcheck's own malloc hides ours; other tools leave it alone.)
+	leaks valgrind -q --tool=none "$prog/lost" plain
+	if decode_last "lost in valgrind"; then
+		check "lost in valgrind: says that no check is made" \
+		    grep -q '^comment leak check: not made: valgrind' "$text"
+	fi
+else
+	skip "lost: memcheck judges alike" "no valgrind here"
+fi
+
+# LeakSanitizer, too; but it calls all blocks of a ring indirect, where one leads it here.
+if ${CC:-cc} -fsanitize=leak -O1 -g -fno-builtin -D_GNU_SOURCE -o "$work/lsan" tests/prog/lost.c \
+    -pthread 2>/dev/null; then
+	run_plain LSAN_OPTIONS=exitcode=23 "$work/lsan" plain
+	if [ "$rc" = 23 ] && grep -q 'detected memory leaks' "$err"; then
+		awk '/^Direct leak of / { class = "lost"; n = $7 }
+			/^Indirect leak of / { class = "indirect"; n = $7 }
+			/^ *#1 / { sum[$4 " " ($4 == "site_ring" ? "any" : class)] += n }
+			END { for (s in sum) print s, sum[s] }' "$err" | sort >"$work/sanitizer"
+		grep -E '^class site_.* (lost|indirect) ' "$out" |
+			awk '{ sum[$2 " " ($2 == "site_ring" ? "any" : $3)] += $4 }
+			END { for (s in sum) print s, sum[s] }' | sort >"$work/ours"
+		equal "lost plain: LeakSanitizer judges alike" "$(tr '\n' ' ' <"$work/sanitizer")" \
+		    "$(tr '\n' ' ' <"$work/ours")"
+	else
+		skip "lost plain: LeakSanitizer judges alike" "it does not run here: $(head -c 200 "$err")"
+	fi
+else
+	skip "lost plain: LeakSanitizer judges alike" "the compiler has none"
+fi
+
+# ---- what the program sees ------------------------------------------------------------
+
+run OTHEAP_SAMPLE_INTERVAL=1 "$prog/lost" watch
+equal "lost watch: status" "$rc" 0
+inside "lost watch"
+n=0
+for f in "$dir"/*.pb.gz; do
+	if decode "$f" && checked; then n=$((n + 1)); fi
+done
+equal "lost watch: two checks, on request" "$n" 2
+
+# Does process $1 have a child now?  It is then $scanner.
+scanning() {
+	read -r scanner _ <<-END
+		$(cat /proc/"$pid"/task/*/children 2>/dev/null)
+	END
+	[ -n "$scanner" ]
+}
+
+gone() {
+	[ ! -e "/proc/$1" ]
+}
+
+# A scan of this much takes a while, but no while is long enough for certain.
+start OTHEAP_SAMPLE_INTERVAL=64 OTHEAP_MAX_MEMORY=256m "$prog/lost" big 200 wait
+wait_said ready
+scanner=''
+"$B/otheap" dump --leaks "$pid" >/dev/null 2>&1 &
+dumper=$!
+while kill -0 "$dumper" 2>/dev/null && ! scanning; do :; done
+kill -9 "$pid"
+reap
+wait "$dumper"
+if [ -n "$scanner" ]; then
+	check "lost: the scan ends with a process that is killed" until_true gone "$scanner"
+else
+	skip "lost: the scan ends with a process that is killed" "it was over at once, or the kernel lists no children"
+fi
+
+# ---- where it is not made ---------------------------------------------------------------
+
+leaks OTHEAP_LEAK_MAX_MEMORY=1m "$prog/lost" plain
+decode_last "lost: too large"
+check "lost: says that the process is too large" grep -qx \
+    'comment leak check: not made: the process is larger than OTHEAP_LEAK_MAX_MEMORY' "$text"
+equal "lost: says nothing else of it" "$(grep -c 'leak=' "$text")" 0
+leaks OTHEAP_EXIT_TIMEOUT=0 "$prog/lost" plain
+equal "lost: no time, status" "$rc" 0
