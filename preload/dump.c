@@ -23,6 +23,7 @@
 #include "core/profiler.h"
 #include "core/scratch.h"
 #include "core/snapshot.h"
+#include "preload/agent.h"
 #include "preload/dumpfile.h"
 #include "preload/lifecycle.h"
 #include "preload/report.h"
@@ -127,6 +128,11 @@ written(unsigned asked, const struct oh_snapshot *snap, const char path[OH_DUMP_
 		memcpy(baseline, path, OH_DUMP_PATH_BYTES);
 	if ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_mode)
 		oh_report_write(snap, path, number);
+	if (!oh_config.exporting)
+		return;
+	oh_agent_call();
+	if ((asked & OH_ASK_EXIT) != 0)
+		oh_agent_wait(path);
 }
 
 static int
@@ -136,7 +142,7 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 	struct oh_dumpfile file;
 	static char pattern[sizeof(OH_BASELINE_PREFIX) + sizeof(oh_config.file)];
 	struct oh_dumpfile_conf conf = {
-		.dir = oh_config.dir,
+		.dir = oh_config.exporting ? oh_agent_folder() : oh_config.dir,
 		.tmpdir = oh_config.tmpdir,
 		.pattern = oh_config.file,
 		.keep = baseline,
@@ -215,6 +221,11 @@ oh_dump_run(unsigned asked)
 	struct oh_scratch scratch = OH_SCRATCH_INIT;
 	struct oh_reach reach = { 0 };
 
+	if (asked == OH_ASK_AGENT) {
+		(void)oh_agent_folder();
+		oh_agent_call();
+		return;
+	}
 	/* Of both, it is not known which came last: what is recorded is not lost. */
 	if ((asked & OH_ASK_START) != 0)
 		oh_profiler_set_recording(true);

@@ -36,6 +36,7 @@
 #include "core/out.h"
 #include "core/profiler.h"
 #include "core/sys.h"
+#include "preload/agent.h"
 #include "preload/cxx.h"
 #include "preload/dump.h"
 #include "preload/launch.h"
@@ -134,6 +135,7 @@ after_fork_in_child(void)
 	oh_dump_after_fork();
 	oh_waiting_after_fork();
 	oh_report_after_fork();
+	oh_agent_after_fork();
 	oh_profiler_after_fork(&oh_self);
 	oh_worker_after_fork();
 }
@@ -166,6 +168,8 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 		.baseline_after_s = oh_config.leak_baseline.after_s,
 	};
 	oh_worker_init(&plan);
+	if (oh_config.exporting)
+		oh_worker_request(OH_ASK_AGENT);
 	if (oh_config.leak_baseline.kind == OH_BASELINE_START)
 		oh_worker_request(OH_ASK_BASELINE);
 	oh_signals_init(oh_config.signal, oh_config.dump_at_exit);

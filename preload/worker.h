@@ -18,6 +18,7 @@ enum {
 	OH_ASK_START = 1 << 5,    /* record from now on */
 	OH_ASK_STOP = 1 << 6,     /* record nothing from now on */
 	OH_ASK_LEAKS = 1 << 7,    /* look for lost blocks */
+	OH_ASK_AGENT = 1 << 8,    /* no profile: somebody shall send them */
 };
 
 struct oh_worker_plan {

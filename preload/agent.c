@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.c - who sends the profiles that this process writes?
+ *
+ * In the spool folder (tools/spool.h): finished profiles, `agent.lock`, on which
+ * the agent has a lock of its open file as long as it lives, and a marker
+ * `PID.STARTTIME.process` for each process that may write more; the agent
+ * removes those of processes that have ended, and ends when there is neither
+ * marker nor profile.
+ *
+ * An agent that is about to end may miss a marker that is made at this moment.
+ * So it is looked for after each profile, the last one included.
+ */
+#include "preload/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base.h"
+#include "core/out.h"
+#include "core/sys.h"
+#include "preload/launch.h"
+#include "preload/lifecycle.h"
+
+#define LOCK "agent.lock"
+#define STEP_MS 10
+
+/* The worker's alone. */
+static bool marked, told;
+
+static void
+tell(const char *what, int error)
+{
+	struct oh_out o;
+
+	if (told || oh_config.quiet)
+		return;
+	told = true;
+	oh_out_reset(&o);
+	oh_out_str(&o, "otheap: profiles are not sent: ");
+	oh_out_str(&o, what);
+	if (error != 0) {
+		oh_out_str(&o, ", error ");
+		oh_out_i64(&o, -(int64_t)error);
+	}
+	oh_out_str(&o, "; they stay in ");
+	oh_out_str(&o, oh_config.spool);
+	oh_out_line(&o, STDERR_FILENO);
+}
+
+/* ---- the folder -------------------------------------------------------------------- */
+
+/*
+ * Anybody may make a folder of that name in /tmp before us, and would then read
+ * and send what we write.
+ */
+static bool
+is_trusted(const char *folder)
+{
+	static const char shared[] = "/tmp/otheap-";
+	struct stat st;
+
+	if (strncmp(folder, shared, sizeof(shared) - 1) != 0 ||
+	    strchr(folder + sizeof(shared) - 1, '/') != NULL)
+		return true;
+	return OH_SYS(newfstatat, AT_FDCWD, folder, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
+	       S_ISDIR(st.st_mode) && st.st_uid == (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0) &&
+	       (st.st_mode & 022) == 0;
+}
+
+/* Field 22 of proc(5)'s stat: after the name, which may hold anything, the 20th. */
+static uint64_t
+start_time(void)
+{
+	char text[1024];
+	uint64_t v = 0;
+
+	long fd = oh_sys_openat(AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	long n = oh_sys_read((int)fd, text, sizeof(text) - 1);
+	(void)oh_sys_close((int)fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *s = strrchr(text, ')');
+	for (int i = 0; i < 20 && s != NULL; i++)
+		s = strchr(s + 1, ' ');
+	if (s != NULL)
+		for (s++; *s >= '0' && *s <= '9'; s++)
+			v = v * 10 + (uint64_t)(*s - '0');
+	return v;
+}
+
+/* The path of a file in the spool folder; false if it is too long. */
+static bool
+in_spool(struct oh_out *o, const char *name)
+{
+	if (strlen(oh_config.spool) + strlen(name) + 2 >= sizeof(o->text))
+		return false;
+	oh_out_reset(o);
+	oh_out_str(o, oh_config.spool);
+	oh_out_str(o, "/");
+	oh_out_str(o, name);
+	return true;
+}
+
+static void
+leave_marker(void)
+{
+	struct oh_out name, path;
+
+	oh_out_reset(&name);
+	oh_out_u64(&name, (uint64_t)oh_sys_getpid());
+	oh_out_str(&name, ".");
+	oh_out_u64(&name, start_time());
+	oh_out_str(&name, ".process");
+	if (!in_spool(&path, name.text))
+		return;
+	long fd =
+	    oh_sys_openat(AT_FDCWD, path.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		(void)oh_sys_close((int)fd);
+}
+
+const char *
+oh_agent_folder(void)
+{
+	/* One below another that is not there is the user's to make. */
+	(void)OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0);
+	if (!is_trusted(oh_config.spool)) {
+		tell("the folder belongs to somebody else", 0);
+		return "";
+	}
+	if (!marked)
+		leave_marker();
+	marked = true;
+	return oh_config.spool;
+}
+
+/* ---- the agent ------------------------------------------------------------------------ */
+
+static bool
+agent_lives(void)
+{
+	struct flock whole = { .l_type = F_WRLCK };
+	struct oh_out path;
+	bool locked;
+
+	if (!in_spool(&path, LOCK))
+		return false;
+	long fd = oh_sys_openat(AT_FDCWD, path.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return false;
+	/* Asks only. */
+	locked = OH_SYS(fcntl, fd, F_OFD_GETLK, &whole, 0, 0, 0) == 0 && whole.l_type != F_UNLCK;
+	(void)oh_sys_close((int)fd);
+	return locked;
+}
+
+void
+oh_agent_call(void)
+{
+	const char *const argv[] = { "otheap", "agent", "--spool", oh_config.spool,
+		"--with-processes", NULL };
+
+	if (!is_trusted(oh_config.spool) || agent_lives())
+		return;
+	int error = oh_launch(argv, true, 0);
+	if (error == -ENOENT)
+		tell("the command otheap is not beside the library (OTHEAP_COMMAND)", 0);
+	else if (error < 0)
+		tell("the command otheap cannot be started", error);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+oh_agent_wait(const char *path)
+{
+	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	int64_t until = now_ms() + oh_config.exit_timeout_ms;
+	uint32_t never = 0;
+
+	if (oh_sys_getpid() != 1)
+		return;
+	/* It removes what it has sent. */
+	while (OH_SYS(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == 0 && now_ms() < until)
+		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
+}
+
+void
+oh_agent_after_fork(void)
+{
+	marked = told = false;
+}

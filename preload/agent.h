@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.h - who sends the profiles that this process writes?
+ *
+ * One `otheap agent` for all processes that write into the same spool folder.
+ * The library only writes files there; it opens no socket and keeps no
+ * descriptor.  All of this does nothing where nothing is exported.
+ */
+#ifndef OH_PRELOAD_AGENT_H
+#define OH_PRELOAD_AGENT_H
+
+/*
+ * Make the spool folder if it is not there, and leave a marker that this
+ * process may write into it.  Returns the folder, or "" if it is not to be
+ * trusted.  The worker only, before a profile.
+ */
+const char *oh_agent_folder(void);
+
+/*
+ * See to it that an agent runs.  One that is there is noticed by its lock, so
+ * this costs an open and a close.  The worker only, after a profile.
+ */
+void oh_agent_call(void);
+
+/*
+ * Where this is the first process of a PID namespace, everything ends with it:
+ * wait until the agent has sent the profile `path`, at most OTHEAP_EXIT_TIMEOUT.
+ * The worker only.
+ */
+void oh_agent_wait(const char *path);
+
+/* In a forked child: it has left no marker. */
+void oh_agent_after_fork(void);
+
+#endif

@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# export.sh - a program whose profiles are to be sent: the folder, the marker, the
+# agent that is started, and what the program sees of it: nothing.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+one=OTHEAP_SAMPLE_INTERVAL=1
+stand=$work/stand-in
+calls=$work/calls
+spool=$work/spool
+endpoint=OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1
+export LC_ALL=C
+unset OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT OTEL_SDK_DISABLED XDG_RUNTIME_DIR
+
+# In place of the command: it says how it was called.
+cat >"$stand" <<END
+#!/bin/sh
+echo "\$* preload=\${LD_PRELOAD-none} interval=\${OTHEAP_SAMPLE_INTERVAL-none}" >>"$calls"
+END
+chmod 755 "$stand"
+
+# begin [VAR=VALUE...] PROGRAM... - start it, exporting by the stand-in.
+begin() {
+	rm -rf "$calls" "$spool"
+	: >"$calls"
+	start $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" "$@"
+	wait_said ready
+}
+
+called() { [ "$(wc -l <"$calls")" -ge "${1:-1}" ]; }
+spooled() { find "$spool" -name '*.pb.gz' | wc -l; }
+has_spooled() { [ "$(spooled)" -ge "$1" ]; }
+
+# ---- the start -----------------------------------------------------------------------
+
+begin "$prog/hold" alloc
+check "the agent is started" until_true called
+equal "with its arguments, and without us" "$(sort -u "$calls")" \
+	"agent --spool $spool --with-processes preload=none interval=0"
+equal "the folder is private" "$(stat -c %a "$spool")" 700
+equal "the marker" "$(cd "$spool" && echo *.process)" \
+	"$pid.$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20).process"
+equal "no descriptor is kept" "$(find /proc/$pid/fd /proc/$pid/task/*/fd -type l -lname '*spool*' | wc -l)" 0
+equal "no socket" "$(find /proc/$pid/fd /proc/$pid/task/*/fd -type l -lname 'socket:*' | wc -l)" 0
+before=$(find /proc/$pid/fd -type l | wc -l)
+kill -USR2 "$pid"
+check "a profile goes to the spool" until_true has_spooled 1
+check "and somebody is called for it" until_true called 2
+equal "as many descriptors as before" "$(find /proc/$pid/fd -type l | wc -l)" "$before"
+children() { cat "/proc/$pid/task/$pid/children"; }
+equal "no child is left" "$(children)" ""
+finish
+equal "status" "$rc" 0
+equal "none goes to OTHEAP_DIR" "$(count_files)" 0
+equal "the last one goes to the spool" "$(spooled)" 2
+silent "export"
+
+rm -rf "$spool"
+start $one $endpoint OTHEAP_COMMAND="$stand" "$prog/hold" alloc
+wait_said ready
+finish
+equal "the folder is OTHEAP_DIR by default" "$(count_files)" 1
+run $one $endpoint OTHEAP_OTLP=0 OTHEAP_COMMAND=/no/such "$prog/hold" alloc
+equal "OTHEAP_OTLP=0: no marker" "$(find "$dir" -name '*.process' | wc -l)" 0
+silent "OTHEAP_OTLP=0"
+run $one $endpoint OTEL_SDK_DISABLED=true OTHEAP_COMMAND=/no/such "$prog/hold" alloc
+equal "OTEL_SDK_DISABLED=true: no marker" "$(find "$dir" -name '*.process' | wc -l)" 0
+
+# One that holds the lock is not started again.
+if command -v python3 >/dev/null; then
+	mkdir "$spool"
+	cat >"$work/lock.py" <<-'END'
+		import fcntl, os, struct, sys
+		fd = os.open(sys.argv[1] + "/agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+		fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+		open(sys.argv[1] + "/held", "w").close()
+		sys.stdin.read()
+	END
+	mkfifo "$work/hold"
+	python3 "$work/lock.py" "$spool" <"$work/hold" &
+	locker=$!
+	started="$started $locker"
+	exec 8>"$work/hold"
+	until_true test -e "$spool/held"
+	: >"$calls"
+	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
+	equal "an agent that lives is enough" "$(cat "$calls")" ""
+	exec 8>&-
+	wait $locker
+	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
+	check "and when it is gone, another is started" until_true called
+else
+	skip "an agent that lives is enough" "no python3"
+fi
+
+# ---- what the program sees ------------------------------------------------------------------
+
+# It allocates, opens and closes files and waits for children, and says what is odd.
+begin OTHEAP_DUMP_EVERY=1 "$prog/watch" plain
+check "watched: it is started" until_true called 3
+finish
+equal "watched: status" "$rc" 0
+inside watched
+silent watched
+
+begin OTHEAP_DUMP_EVERY=1 env --ignore-signal=CHLD "$prog/hold" alloc
+check "SIGCHLD ignored: it is started" until_true called 3
+finish
+equal "SIGCHLD ignored: status" "$rc" 0
+
+# Children that profile leave their own marker.
+run $one $endpoint OTHEAP_COMMAND="$stand" "$prog/forks" family
+equal "forks: status" "$rc" 0
+inside forks
+equal "forks: a marker for each" "$(find "$dir" -name '*.process' | wc -l)" 3
+silent forks
+
+# ---- where it cannot be started ---------------------------------------------------------------
+
+run $one $endpoint OTHEAP_COMMAND=/no/such "$prog/hold" alloc exit 5
+equal "no command: status" "$rc" 5
+equal "no command: one line" "$(wc -l <"$err")" 1
+check "no command: it says so" grep -q '^otheap: profiles are not sent: .*; they stay in ' "$err"
+equal "no command: the profile stays" "$(count_files)" 1
+run $one $endpoint OTHEAP_COMMAND="$work" "$prog/hold" alloc
+check "no program: it says so" grep -q 'cannot be started, error 13' "$err"
+
+# ---- a container ---------------------------------------------------------------------------------
+
+if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
+	rm -rf "$spool"
+	cat >"$work/slow" <<-END
+		#!/bin/sh
+		(sleep 1; rm -f "$spool"/*.pb.gz) &
+	END
+	chmod 755 "$work/slow"
+	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$work/slow" \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=30 "$prog/hold" alloc exit 8
+	equal "first of a namespace: status" "$rc" 8
+	equal "first of a namespace: it waits until all is sent" "$(find "$spool" -name '*hold.1.*' | wc -l)" 0
+	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$stand" \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=1 "$prog/hold" alloc exit 8
+	equal "first of a namespace: not for ever" "$rc" 8
+	equal "first of a namespace: it is in the spool" "$(find "$spool" -name '*hold.1.*' | wc -l)" 1
+	# Under /tmp, a folder of somebody else's is not used.
+	theirs=/tmp/otheap-test-$$
+	mkdir "$theirs" && chown 65534 "$theirs"
+	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$theirs" TMPDIR="$work" "$prog/hold" alloc
+	equal "somebody else's folder: status" "$rc" 0
+	equal "somebody else's folder: nothing in it" "$(find "$theirs" -type f | wc -l)" 0
+	check "somebody else's folder: it says so" grep -q 'belongs to somebody else' "$err"
+	rmdir "$theirs"
+else
+	skip "first of a namespace" "only root can make one"
+fi
