@@ -68,6 +68,13 @@ bad 'speedscope: wrong order' 'events that go back' speedscope \
 bad 'speedscope: not balanced' 'not the last one open' speedscope \
 	"{$one,\"profiles\":[{\"type\":\"evented\",\"events\":[{\"type\":\"C\",\"frame\":0,\"at\":5}]}]}"
 bad 'speedscope: too deep' 'too many arrays' speedscope "$(printf '[%.0s' $(seq 100))"
+# Each event is a stack of all frames that are open: small files, large stacks.
+awk 'BEGIN {
+	printf "{\"shared\":{\"frames\":[{\"name\":\"a\"}]},\"profiles\":[{\"type\":\"evented\",\"events\":["
+	for (i = 1; i <= 3000; i++) printf "%s{\"type\":\"O\",\"frame\":0,\"at\":%d}", (i > 1 ? "," : ""), i
+	print "]}]}"
+}' >"$work/deep.json"
+refused 'speedscope: stacks without bound' 'too large (--max-size' --from speedscope --max-size 1m "$work/deep.json" -o "$work/x.pb"
 bad 'heap: no sums' 'no sums in line 1' heap 'heap profile: x\n'
 bad 'heap: no figures' 'in line 2' heap 'heap profile: 1: 2 [3: 4] @ heap_v2/512\nwhat is this\n'
 bad 'heap: unknown sampling' 'unknown kind of sampling' heap 'heap profile: 1: 2 [3: 4] @ cpu/512\n'

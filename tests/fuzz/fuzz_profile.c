@@ -3,15 +3,11 @@
  * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with itself.
  *
  *   with -fsanitize=fuzzer    a libFuzzer target
- *   with -DOH_FUZZ_REPLAY     a program that runs over FILE... once, each also cut
- *                             short and with bytes changed
+ *   with -DOH_FUZZ_REPLAY     see replay.h
  *
  * Names are never looked for, so no file that the bytes name is opened.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/replay.h"
 
 #include "tools/aggregate.h"
 #include "tools/filter.h"
@@ -20,8 +16,6 @@
 #include "tools/tree.h"
 
 #define MAX_BYTES (UINT64_C(4) << 20) /* unpacked */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 look_at(struct oh_profile *p, unsigned type)
@@ -70,49 +64,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	oh_profile_free(p);
 	return 0;
 }
-
-#ifdef OH_FUZZ_REPLAY
-static uint64_t seed = 1;
-
-static size_t
-random_below(size_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* Knuth, MMIX */
-	return (size_t)(seed >> 33) % n;
-}
-
-static void
-replay(const uint8_t *data, size_t size, unsigned rounds)
-{
-	uint8_t *copy = malloc(size ? size : 1);
-
-	if (copy == NULL)
-		abort();
-	(void)LLVMFuzzerTestOneInput(data, size);
-	for (unsigned r = 0; r < rounds && size > 0; r++) {
-		size_t len = r % 4 == 0 ? random_below(size) : size;
-
-		memcpy(copy, data, size);
-		for (size_t i = random_below(8); i > 0; i--)
-			copy[random_below(size)] = (uint8_t)random_below(256);
-		(void)LLVMFuzzerTestOneInput(copy, len);
-	}
-	free(copy);
-}
-
-int
-main(int argc, char **argv)
-{
-	static uint8_t data[1 << 20];
-
-	for (int i = 1; i < argc; i++) {
-		FILE *f = fopen(argv[i], "rb");
-
-		if (f == NULL)
-			return 2;
-		replay(data, fread(data, 1, sizeof(data), f), 2000);
-		(void)fclose(f);
-	}
-	return 0;
-}
-#endif
