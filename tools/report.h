@@ -12,6 +12,7 @@
 #include "tools/aggregate.h"
 #include "tools/args.h"
 #include "tools/estimate.h"
+#include "tools/leak.h"
 #include "tools/merge.h"
 #include "tools/profile.h"
 
@@ -32,19 +33,6 @@ struct oh_report_dump {
 	bool follows;        /* is of the same process as the one before it */
 };
 
-/* A call stack that holds more than at the beginning of its process. */
-struct oh_report_growth {
-	uint32_t row; /* of `grown` */
-	double q;     /* adjusted p-value, see oh_estimate_adjust() */
-};
-
-/* What the last leak check found, by class; see otheap(7). */
-struct oh_report_class {
-	int64_t bytes;
-	double variance; /* negative: not known */
-};
-enum { OH_REPORT_LOST, OH_REPORT_INTERIOR, OH_REPORT_INDIRECT, OH_REPORT_CLASSES };
-
 struct oh_report {
 	const struct oh_args *a;
 	struct oh_report_dump *dumps; /* by time */
@@ -55,21 +43,23 @@ struct oh_report {
 	unsigned type;           /* of it: the one shown */
 	char *type_name;
 	const char *unit;
-	bool exact; /* every allocation was counted */
-	struct oh_table functions, stacks;
+	bool exact;                        /* every allocation was counted */
+	struct oh_table functions, stacks; /* of it, the largest by themselves first */
 
-	bool has_growth; /* base is not the last; then: */
-	struct oh_merge merge;
-	struct oh_table grown, before; /* call stacks of the merged profile, by growth; at first */
-	bool growth_known;             /* its error is, so that it can be tested */
-	/* Stacks that grew: significantly where that is known; the most first. */
-	struct oh_report_growth *growth;
-	size_t growth_count;
+	/*
+	 * What changed since dumps[base], if that is not the last: a merged profile
+	 * and its types for the last and the first, see merge.h.
+	 */
+	bool has_growth;
+	struct oh_profile *changed;
+	unsigned changed_types[2];
+	double growth_variance; /* of the whole; negative: not known */
+	struct oh_merge merge;  /* what `changed` is, where it is not that of `leaks` */
 
-	bool checked;            /* the last profile has verdicts of a leak check */
-	const char *not_checked; /* why one that was asked for was not made; or NULL */
-	struct oh_table lost;    /* call stacks with lost blocks, if any */
-	struct oh_report_class classes[OH_REPORT_CLASSES];
+	bool judged; /* these suspects are known */
+	const char *not_judged;
+	struct oh_leaks leaks;
+	char **leak_names;
 };
 
 /*
@@ -78,6 +68,12 @@ struct oh_report {
  */
 bool oh_report_make(struct oh_report *r, const struct oh_args *a, char **files, size_t count);
 void oh_report_free(struct oh_report *r);
+
+/* The sum of what nothing, or only what is lost, points to; with its variance. */
+struct oh_leak_part oh_report_lost(const struct oh_report *r);
+
+/* How many call stacks have this verdict? */
+size_t oh_report_count(const struct oh_report *r, enum oh_leak_verdict v);
 
 /* Write the page. */
 void oh_report_html(FILE *to, const struct oh_report *r);
@@ -91,12 +87,29 @@ void oh_report_sites(FILE *to, const struct oh_report *r);
 void oh_report_settings(FILE *to, const struct oh_report *r);
 
 /*
+ * A line with a call stack, to be opened.  Written after _begin: the amount;
+ * after _names, which are those of the innermost functions: what stands at the
+ * right; after _open: what stands above the frames.
+ */
+struct oh_report_stack {
+	const struct oh_profile *p;
+	const struct oh_table *t;
+	const struct oh_row *row;
+};
+void oh_report_stack_begin(FILE *to);
+void oh_report_stack_names(FILE *to, const struct oh_report_stack *s);
+void oh_report_stack_open(FILE *to);
+void oh_report_stack_end(FILE *to, const struct oh_report_stack *s);
+
+/*
  * HTML of a value, "12.30 MiB"; of half of its 95 % interval, " ± 1.20 MiB",
  * nothing where the variance is not known (negative) or there is none; of both.
  */
 void oh_report_value(FILE *to, const struct oh_report *r, double value);
 void oh_report_error(FILE *to, const struct oh_report *r, double variance);
 void oh_report_estimate(FILE *to, const struct oh_report *r, double value, double variance);
+void oh_report_bytes(FILE *to, const struct oh_report *r, double bytes, double variance);
+void oh_report_error_bytes(FILE *to, const struct oh_report *r, double variance);
 void oh_report_duration(FILE *to, double ns);
 void oh_report_percent(FILE *to, double part, double whole);
 

@@ -18,9 +18,9 @@
 #include "tools/compare.h"
 #include "tools/mem.h"
 
-#define FALSE_DISCOVERY_RATE 0.05
-
-static const char *const class_names[OH_REPORT_CLASSES] = { "lost", "interior", "indirect" };
+#define SERIES_MAX 64                      /* profiles that are looked at for suspects */
+#define FALSE_DISCOVERY_RATE 0.05          /* of these */
+#define LEAST_GROWTH (UINT64_C(256) << 10) /* as otheap leaks */
 
 /* ---- one profile ---------------------------------------------------------------- */
 
@@ -177,60 +177,6 @@ again(struct oh_report *r, size_t i)
 
 /* ---- the last one ---------------------------------------------------------------- */
 
-static const char *
-leak_class(const struct oh_profile *p, uint32_t set)
-{
-	for (uint32_t i = p->label_at[set]; i < p->label_at[set + 1]; i++)
-		if (strcmp(oh_profile_string(p, p->labels[i].key), "leak") == 0)
-			return oh_profile_string(p, p->labels[i].str);
-	return NULL;
-}
-
-static void
-add_class(struct oh_report_class *k, int64_t value, double variance)
-{
-	k->bytes = oh_add_saturated(k->bytes, value);
-	k->variance = variance < 0 || k->variance < 0 ? -1 : k->variance + variance;
-}
-
-/* The sums by class of leak, and the call stacks of what is lost. */
-static void
-add_classes(struct oh_report *r)
-{
-	struct oh_profile *p = r->last;
-	const char *said = oh_profile_comment(p, "leak check: ");
-	int64_t *all = p->values;
-	struct oh_estimator est;
-
-	/* For a while the profile holds the lost blocks alone. */
-	p->values = oh_xcalloc(p->sample_count * p->type_count, sizeof(*all));
-	oh_estimator_init(&est, p, r->type);
-	for (size_t s = 0; s < p->sample_count; s++) {
-		const char *class = leak_class(p, p->label_set[s]);
-		size_t at = s * p->type_count + r->type;
-		double v = oh_estimator_variance(&est, p->label_set[s], all[at]);
-
-		if (est.kind == OH_ESTIMATE_NONE)
-			v = -1;
-		for (int c = 0; class != NULL && c < OH_REPORT_CLASSES; c++)
-			if (strcmp(class, class_names[c]) == 0) {
-				r->checked = true;
-				add_class(&r->classes[c], all[at], v);
-				if (c == OH_REPORT_LOST)
-					p->values[at] = all[at];
-			}
-	}
-	oh_estimator_free(&est);
-	if (said != NULL && strncmp(said, "not made: ", 10) == 0)
-		r->not_checked = said + 10;
-	else if (said != NULL)
-		r->checked = true;
-	oh_aggregate(&r->lost, p, r->type, OH_VIEW_STACKS);
-	oh_table_sort(&r->lost, p, false);
-	free(p->values);
-	p->values = all;
-}
-
 static bool
 take_last(struct oh_report *r)
 {
@@ -258,64 +204,130 @@ add_last(struct oh_report *r)
 	oh_aggregate(&r->stacks, p, r->type, OH_VIEW_STACKS);
 	oh_table_sort(&r->stacks, p, false);
 	r->unit = oh_profile_string(p, p->types[r->type].unit);
-	add_classes(r);
 }
 
-/* ---- what grew -------------------------------------------------------------------- */
+/* ---- suspects --------------------------------------------------------------------- */
 
-static void
-find_growth(struct oh_report *r)
+/* Does it say what is in use? */
+static bool
+has_inuse(const struct oh_profile *p)
 {
-	struct oh_table *t = &r->grown;
-	double *q;
-	size_t kept = 0;
+	return oh_profile_find_type(p, "inuse_space") >= 0 ||
+	       oh_profile_find_type(p, "inuse-space") >= 0 || oh_profile_find_type(p, "space") >= 0;
+}
 
-	for (size_t i = 0; i < t->row_count; i++)
-		if (t->rows[i].flat != 0)
-			t->rows[kept++] = t->rows[i];
-	t->row_count = kept;
-	oh_table_sort(t, r->merge.p, false);
-	q = oh_xcalloc(kept, sizeof(*q));
-	for (size_t i = 0; i < kept; i++)
-		q[i] = oh_estimate_p_value((double)t->rows[i].flat, t->rows[i].flat_variance);
-	oh_estimate_adjust(q, kept);
-	r->growth = oh_xcalloc(kept, sizeof(*r->growth));
-	for (size_t i = 0; i < kept; i++)
-		if (t->rows[i].flat > 0 && (!r->growth_known || q[i] < FALSE_DISCOVERY_RATE))
-			r->growth[r->growth_count++] = (struct oh_report_growth){
-				.row = (uint32_t)i,
-				.q = q[i],
-			};
-	free(q);
+/* Some of the dumps of the last process, evenly, the first and the last among them. */
+static size_t
+choose_series(struct oh_report *r)
+{
+	size_t all = r->count - r->base, n = all < SERIES_MAX ? all : SERIES_MAX;
+
+	r->leak_names = oh_xcalloc(n, sizeof(*r->leak_names));
+	for (size_t i = 0; i < n; i++) {
+		size_t at = r->base + (n > 1 ? i * (all - 1) / (n - 1) : 0);
+
+		if (is_stream(r->dumps[at].file))
+			r->not_judged =
+			    "a profile was read from a pipe; keep it in a file for that";
+		r->leak_names[i] = (char *)(uintptr_t)r->dumps[at].file;
+	}
+	return n;
 }
 
 static bool
+judge(struct oh_report *r)
+{
+	size_t count;
+
+	if (!has_inuse(r->last)) {
+		r->not_judged = "the profiles do not say what is in use";
+		return true;
+	}
+	count = choose_series(r);
+	if (r->not_judged != NULL)
+		return true;
+	r->leaks.a = r->a;
+	r->leaks.level = FALSE_DISCOVERY_RATE;
+	r->leaks.min_bytes = LEAST_GROWTH;
+	r->leaks.prefix = "";
+	r->judged = true; /* from here on there is something to free */
+	if (!oh_leak_read(&r->leaks, r->leak_names, count))
+		return false;
+	oh_leak_sites(&r->leaks, true);
+	oh_leak_judge(&r->leaks);
+	return true;
+}
+
+struct oh_leak_part
+oh_report_lost(const struct oh_report *r)
+{
+	struct oh_leak_part sum = { 0 };
+
+	for (size_t i = 0; r->judged && i < r->leaks.site_count; i++)
+		if (oh_leak_is(&r->leaks.sites[i], OH_LEAK_IS_LOST)) {
+			struct oh_leak_part part = oh_leak_lost_part(&r->leaks.sites[i]);
+
+			sum.bytes += part.bytes;
+			sum.blocks += part.blocks;
+			sum.variance += part.variance;
+		}
+	return sum;
+}
+
+size_t
+oh_report_count(const struct oh_report *r, enum oh_leak_verdict v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; r->judged && i < r->leaks.site_count; i++)
+		n += oh_leak_is(&r->leaks.sites[i], v);
+	return n;
+}
+
+/* ---- what changed ------------------------------------------------------------------ */
+
+static void
+add_variance(struct oh_report *r, const struct oh_merge *m)
+{
+	r->growth_variance = m->has_variance || m->exact ? 0 : -1;
+	for (size_t s = 0; r->growth_variance >= 0 && s < m->p->sample_count; s++)
+		r->growth_variance += m->variance[s];
+}
+
+/* The first and the last of the process, merged. */
+static bool
 compare(struct oh_report *r)
 {
+	bool filtered = r->a->focus != NULL || r->a->ignore != NULL || r->a->hide != NULL;
+	const struct oh_leaks *l = &r->leaks;
 	struct oh_args by_name = *r->a;
-	struct oh_profile *first = again(r, r->base), *pair[2];
+	struct oh_profile *pair[2];
 	int types[2];
 
-	if (first == NULL)
-		return false;
+	r->has_growth = true;
+	r->changed_types[1] = 1;
+	if (r->judged && !filtered && l->types[l->count - 1] == (int)r->type) {
+		r->changed = l->merge.p;
+		r->changed_types[0] = (unsigned)l->count;
+		add_variance(r, &l->merge);
+		return true;
+	}
+	pair[0] = again(r, r->base);
+	pair[1] = r->last;
 	by_name.sample_type = r->type_name;
-	types[0] = oh_args_type(&by_name, r->dumps[r->base].file, first);
+	types[0] = pair[0] ? oh_args_type(&by_name, r->dumps[r->base].file, pair[0]) : -2;
 	types[1] = (int)r->type;
 	if (types[0] < 0)
 		return false;
-	if (r->a->focus != NULL || r->a->ignore != NULL) { /* one of them may have names by now */
-		oh_args_names(r->a, first, OH_ARGS_EVERY, NULL);
-		oh_args_names(r->a, r->last, OH_ARGS_EVERY, NULL);
+	if (filtered) { /* one of them may have names by now */
+		oh_args_names(r->a, pair[0], OH_ARGS_EVERY, NULL);
+		oh_args_names(r->a, pair[1], OH_ARGS_EVERY, NULL);
 	}
-	pair[0] = first;
-	pair[1] = r->last;
 	oh_merge(&r->merge, pair, types, 2);
-	r->has_growth = true;
-	r->growth_known = r->merge.has_variance || r->merge.exact;
 	oh_args_names(r->a, r->merge.p, OH_ARGS_EVERY, r->merge.variance);
-	oh_aggregate_all(&r->grown, r->merge.p, 0, OH_VIEW_STACKS, r->merge.variance);
-	oh_aggregate_all(&r->before, r->merge.p, 1, OH_VIEW_STACKS, NULL);
-	find_growth(r);
+	r->changed = r->merge.p;
+	r->changed_types[0] = 2;
+	add_variance(r, &r->merge);
 	return true;
 }
 
@@ -331,7 +343,7 @@ oh_report_make(struct oh_report *r, const struct oh_args *a, char **files, size_
 	if (!read_series(r, files))
 		return false;
 	order_series(r);
-	if (!take_last(r) || (r->base + 1 < r->count && !compare(r)))
+	if (!take_last(r) || !judge(r) || (r->base + 1 < r->count && !compare(r)))
 		return false;
 	add_last(r);
 	return true;
@@ -348,11 +360,9 @@ oh_report_free(struct oh_report *r)
 	free(r->dumps);
 	oh_table_free(&r->functions);
 	oh_table_free(&r->stacks);
-	oh_table_free(&r->lost);
-	oh_table_free(&r->grown);
-	oh_table_free(&r->before);
 	oh_merge_free(&r->merge);
-	free(r->growth);
+	oh_leaks_free(&r->leaks);
+	free(r->leak_names);
 	free(r->type_name);
 	memset(r, 0, sizeof(*r));
 }

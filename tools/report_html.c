@@ -55,6 +55,28 @@ oh_report_estimate(FILE *to, const struct oh_report *r, double value, double var
 	oh_report_error(to, r, variance);
 }
 
+void
+oh_report_error_bytes(FILE *to, const struct oh_report *r, double variance)
+{
+	char text[OH_VALUE_MAX];
+
+	if (variance >= 0 && !r->exact)
+		(void)fprintf(to, " ± %s",
+		    oh_format_value(
+			text, (long double)oh_estimate_half_width(variance), "bytes", r->a->unit));
+}
+
+void
+oh_report_bytes(FILE *to, const struct oh_report *r, double bytes, double variance)
+{
+	char text[OH_VALUE_MAX];
+
+	if (bytes < 0)
+		(void)fputs("−", to);
+	(void)fputs(oh_format_value(text, (long double)fabs(bytes), "bytes", r->a->unit), to);
+	oh_report_error_bytes(to, r, variance);
+}
+
 const char *
 oh_report_time(char *buf, int64_t time_ns)
 {
@@ -176,10 +198,10 @@ put_header(FILE *to, const void *arg)
 	(void)fputs("</p>\n<nav aria-label=\"Sections\">", to);
 	(void)fputs("<a href=\"#summary\">Summary</a>", to);
 	if (r->count > 1)
-		(void)fputs("<a href=\"#timeline\">Timeline</a>", to);
-	(void)fputs("<a href=\"#suspects\">Leak suspects</a><a href=\"#sites\">Top sites</a>"
-		    "<a href=\"#flame-graph\">Flame graph</a><a href=\"#settings\">Settings</a>"
-		    "<a href=\"#lost\">What was lost</a></nav>\n</div></header>\n",
+		(void)fputs(" <a href=\"#timeline\">Timeline</a>", to);
+	(void)fputs(" <a href=\"#suspects\">Leak suspects</a> <a href=\"#sites\">Top sites</a>"
+		    " <a href=\"#flame-graph\">Flame graph</a> <a href=\"#settings\">Settings</a>"
+		    " <a href=\"#lost\">What was lost</a></nav>\n</div></header>\n",
 	    to);
 }
 
@@ -191,18 +213,12 @@ growth_of(const struct oh_report *r)
 	return (double)r->dumps[r->count - 1].total - (double)r->dumps[r->base].total;
 }
 
-static double
-growth_variance(const struct oh_report *r)
-{
-	return r->growth_known ? r->grown.total_variance : -1;
-}
-
 /* Is the growth of the whole more than chance? */
 static bool
 growth_is_sure(const struct oh_report *r)
 {
-	return r->has_growth && r->growth_known &&
-	       oh_estimate_p_value(growth_of(r), growth_variance(r)) < GROWTH_CHANCE;
+	return r->has_growth && r->growth_variance >= 0 &&
+	       oh_estimate_p_value(growth_of(r), r->growth_variance) < GROWTH_CHANCE;
 }
 
 static const char *
@@ -212,53 +228,65 @@ holds(const struct oh_report *r)
 }
 
 static void
-put_verdict(FILE *to, const struct oh_report *r)
+put_growth_words(FILE *to, const struct oh_report *r)
 {
 	const struct oh_report_dump *d = &r->dumps[r->count - 1], *first = &r->dumps[r->base];
-	double lost = (double)r->classes[OH_REPORT_LOST].bytes;
-	bool grew = growth_is_sure(r) && growth_of(r) > 0;
+	size_t grow = oh_report_count(r, OH_LEAK_GROWS);
+
+	(void)fputs("What is ", to);
+	oh_put_html(to, holds(r), OH_REPORT_NAME_MOST);
+	(void)fputs(growth_of(r) >= 0 ? " grew by " : " shrank by ", to);
+	oh_report_estimate(to, r, fabs(growth_of(r)), r->growth_variance);
+	if (r->timed) {
+		(void)fputs(" within ", to);
+		oh_report_duration(to, (double)d->time_ns - (double)first->time_ns);
+	}
+	(void)fprintf(to, "%s. ",
+	    r->growth_variance < 0 ? "; how sure that is cannot be told from these profiles"
+	    : growth_is_sure(r)    ? ", more than the chance of sampling"
+				   : ", which may well be the chance of sampling");
+	if (!r->judged)
+		return;
+	if (grow == 0)
+		(void)fputs("No call stack grows as a leak does.", to);
+	else
+		(void)fprintf(to, "<strong>%zu call stack%s grow%s as a leak does.</strong>", grow,
+		    plural(grow), grow == 1 ? "s" : "");
+}
+
+static void
+put_verdict(FILE *to, const struct oh_report *r)
+{
+	const struct oh_report_dump *d = &r->dumps[r->count - 1];
+	struct oh_leak_part lost = oh_report_lost(r);
+	bool grows = oh_report_count(r, OH_LEAK_GROWS) > 0;
+	bool known = r->judged && (r->has_growth || r->leaks.checked);
 
 	(void)fprintf(to, "<p class=\"verdict %s\">",
-	    lost > 0                      ? "bad"
-	    : grew && r->growth_count > 0 ? "warn"
-	    : r->has_growth || r->checked ? "good"
-					  : "");
-	if (lost > 0) {
+	    lost.bytes > 0                                      ? "bad"
+	    : grows                                             ? "warn"
+	    : known && !(growth_is_sure(r) && growth_of(r) > 0) ? "good"
+								: "");
+	if (lost.bytes > 0) {
 		(void)fputs("<strong>", to);
-		oh_report_estimate(to, r, lost, r->classes[OH_REPORT_LOST].variance);
-		(void)fputs(
-		    " leaked for certain:</strong> nothing in memory pointed to these blocks "
-		    "any more. ",
+		oh_report_bytes(to, r, lost.bytes, lost.variance);
+		(void)fputs(" leaked for certain:</strong> nothing in memory pointed to these "
+			    "blocks any more. ",
 		    to);
-	} else if (r->checked) {
+	} else if (r->judged && r->leaks.checked) {
 		(void)fputs("The leak check found no sampled block that nothing points to. ", to);
 	}
-	if (!r->has_growth) {
+	if (r->has_growth) {
+		put_growth_words(to, r);
+	} else {
 		(void)fputs("The program held ", to);
 		oh_report_estimate(to, r, (double)d->total, d->variance);
-		(void)fprintf(to, " (%s). ", holds(r));
-		(void)fputs(
-		    "One profile shows what is in use, not whether it grows: a report of several "
-		    "tells that too.",
-		    to);
-	} else {
-		(void)fputs("What is ", to);
+		(void)fputs(" (", to);
 		oh_put_html(to, holds(r), OH_REPORT_NAME_MOST);
-		(void)fputs(growth_of(r) >= 0 ? " grew by " : " shrank by ", to);
-		oh_report_estimate(to, r, fabs(growth_of(r)), growth_variance(r));
-		if (r->timed) {
-			(void)fputs(" within ", to);
-			oh_report_duration(to, (double)d->time_ns - (double)first->time_ns);
-		}
-		(void)fprintf(to, "%s. ",
-		    !r->growth_known    ? "; how sure that is cannot be told from these profiles"
-		    : growth_is_sure(r) ? ", more than the chance of sampling"
-					: ", which may well be the chance of sampling");
-		if (r->growth_count == 0)
-			(void)fputs("No call stack grew significantly.", to);
-		else
-			(void)fprintf(to, "%zu call stack%s grew%s.", r->growth_count,
-			    plural(r->growth_count), r->growth_known ? " significantly" : "");
+		(void)fputs(
+		    "). One profile shows what is in use, not whether it grows: a report of "
+		    "several tells that too.",
+		    to);
 	}
 	(void)fputs("</p>\n", to);
 }
@@ -286,7 +314,7 @@ put_rate_facts(FILE *to, const struct oh_report *r)
 			(void)putc('+', to);
 		oh_report_value(to, r, growth_of(r));
 		(void)fputs("<small>", to);
-		oh_report_error(to, r, growth_variance(r));
+		oh_report_error(to, r, r->growth_variance);
 		if (d->time_ns - first->time_ns >= INT64_C(60000000000)) {
 			(void)fputs(", ", to);
 			oh_report_value(to, r,
@@ -487,12 +515,14 @@ put_graphs(FILE *to, const void *arg)
 {
 	const struct oh_report *r = arg;
 	struct oh_flame last = { 0 };
-	struct oh_flame growth = { .diff = true, .types = { 2, 1 }, .type_count = 2 };
+	struct oh_flame growth = { .diff = true, .type_count = 2 };
 
 	oh_flame_choose(&last, r->last, r->type);
 	put_graph(to, r->count > 1 ? "Last profile" : "Profile", r->last, &last);
-	if (r->has_growth)
-		put_graph(to, "What changed", r->merge.p, &growth);
+	if (r->has_growth) {
+		memcpy(growth.types, r->changed_types, sizeof(r->changed_types));
+		put_graph(to, "What changed", r->changed, &growth);
+	}
 }
 
 void

@@ -42,7 +42,7 @@ done
 # A series that grows, of profiles with such names; one, none; another process with verdicts.
 set --
 for n in 1 2 3; do
-	"$mk" --samples $((n * 100)) --locations 60 --time $((n * 100)) --name "$odd" \
+	"$mk" --samples $((n * 100)) --locations 12 --depth 2 --time $((n * 100)) --name "$odd" \
 		--comment "exact totals: ${n}000000 bytes in ${n}000 allocations" --comment "note: $odd" "$work/p$n.pb" || exit 1
 	set -- "$@" "$work/p$n.pb"
 done
