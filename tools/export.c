@@ -171,6 +171,25 @@ set_headers(struct oh_export *x)
 	return good && (has_header(c, "user-agent") || add_header(x, "User-Agent: " OH_USER_AGENT));
 }
 
+static void
+set_grpc(struct oh_export *x, bool tls)
+{
+	CURL *h = x->curl;
+
+	/* Over a proxy only by a tunnel: few forward HTTP/2. */
+	(void)curl_easy_setopt(h, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	/* The status comes behind the body: where a length is told, libcurl would not wait. */
+	(void)curl_easy_setopt(h, CURLOPT_IGNORE_CONTENT_LENGTH, 1L);
+	(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION,
+	    tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+	/*
+	 * A connection like that cannot be used twice with libcurl 7.88, that of Debian 12: the
+	 * second request ends with CURLE_HTTP2.
+	 */
+	if (!tls && curl_version_info(CURLVERSION_NOW)->version_num < 0x080000)
+		(void)curl_easy_setopt(h, CURLOPT_FORBID_REUSE, 1L);
+}
+
 struct oh_export *
 oh_export_new(const struct oh_export_config *c, struct oh_error *err)
 {
@@ -217,13 +236,8 @@ oh_export_new(const struct oh_export_config *c, struct oh_error *err)
 		(void)curl_easy_setopt(h, CURLOPT_SSLKEY, c->client_key);
 	if (c->client_cert != NULL)
 		(void)curl_easy_setopt(h, CURLOPT_SSLCERT, c->client_cert);
-	if (c->protocol == OH_EXPORT_GRPC) {
-		/* Over a proxy only by a tunnel: few forward HTTP/2. */
-		(void)curl_easy_setopt(h, CURLOPT_HTTPPROXYTUNNEL, 1L);
-		(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION,
-		    strncmp(c->url, "https:", 6) == 0 ? (long)CURL_HTTP_VERSION_2TLS
-						      : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
-	}
+	if (c->protocol == OH_EXPORT_GRPC)
+		set_grpc(x, strncmp(c->url, "https:", 6) == 0);
 	return x;
 }
 
