@@ -212,6 +212,9 @@ struct oh_root {
 	uint32_t stacks;
 	uint32_t live;
 	uint32_t modules;
+
+	uint32_t stopped; /* 1 = new allocations are not recorded at present; relaxed */
+	uint32_t pad;
 };
 
 extern OH_HIDDEN struct oh_root oh_root;

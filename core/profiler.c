@@ -288,6 +288,7 @@ oh_profiler_set_recording(bool on)
 		self.pause_ns = now_ns(CLOCK_MONOTONIC);
 	}
 	oh_store_relaxed(&self.stopped, !on);
+	oh_store_relaxed(&oh_root.stopped, !on);
 }
 
 uint64_t

@@ -111,6 +111,7 @@ struct oh_watch {
 	double total_bytes_rate, total_calls_rate; /* exact, per second */
 	uint64_t drops[OH_DROP_COUNT];
 	size_t threads, threads_unsure, skipped;
+	bool stopped; /* new allocations are not recorded at present */
 };
 
 void oh_watch_init(struct oh_watch *w);

@@ -255,6 +255,7 @@ oh_watch_add(struct oh_watch *w, const struct oh_tables *t, struct oh_error *err
 	w->threads = t->threads;
 	w->threads_unsure = t->threads_unsure;
 	w->skipped = t->skipped;
+	w->stopped = t->root.stopped != 0;
 	add_up(w);
 	keep(w);
 	return true;

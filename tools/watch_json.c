@@ -103,6 +103,7 @@ put_head(FILE *to, const struct oh_watch_look *l, const struct oh_watch *w)
 	put_integer(
 	    to, "duration_ns", (uint64_t)(w->time_ns > w->start_ns ? w->time_ns - w->start_ns : 0));
 	put_integer(to, "period", w->interval_bytes);
+	(void)fprintf(to, ", \"recording\": %s", w->stopped ? "false" : "true");
 	put_integer(to, "samples", w->samples);
 	put_integer(to, "samples_live", w->samples_live);
 	put_integer(to, "own_memory_bytes", w->own_bytes);

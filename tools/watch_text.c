@@ -93,6 +93,8 @@ oh_watch_put_head(FILE *to, const struct oh_watch_look *l, const struct oh_watch
 	(void)putc('\n', to);
 
 	(void)fputs("Sampling   ", to);
+	if (w->stopped)
+		(void)fprintf(to, "stopped (otheap start %d goes on); else ", l->pid);
 	if (w->interval_bytes <= 1)
 		(void)fputs("every allocation", to);
 	else

@@ -201,6 +201,17 @@ for p in $pid $second; do check 'both are listed' grep -q "^ *$p  .*grow" "$said
 kill -9 $second
 wait $second 2>/dev/null
 
+# Recording is stopped, and goes on.
+"$otheap" stop $pid >/dev/null
+shows 'stopped' -o json --count 1 $pid
+equal 'it says so' "$(value 'd["recording"], row("site_grow")["live_blocks"]')" "(False, $(($3 + 50)))"
+tell 'grow 3'
+shows 'still' --count 1 $pid
+check 'in words, too' grep -q '^Sampling   stopped (otheap start ' "$seen"
+"$otheap" start $pid >/dev/null
+shows 'started' -o json --count 1 $pid
+equal 'it goes on' "$(value 'd["recording"], row("site_grow")["live_blocks"]')" "(True, $(($3 + 50)))"
+
 # A child has the tables of its parent, and goes on from there.
 tell fork
 child=$(sed -n 's/^child //p' "$out")
