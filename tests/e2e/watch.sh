@@ -269,6 +269,46 @@ shows 'text' --count 1 $pid
 check 'error bars' grep -q '^Live .* +- .* in 20[0-9]* blocks\|^Live .* +- .* in 19[0-9]* blocks' "$seen"
 finish
 
+# The file of the library is gone, and so is that of the program: what is in memory counts.
+cp "$lib" "$work/libotheap.so"
+cp "$grow" "$work/gone"
+fresh
+mkfifo "$own/in"
+env OTHEAP_DIR="$dir" OTHEAP_SAMPLE_INTERVAL=1 LD_PRELOAD="$work/libotheap.so" "$work/gone" >"$out" 2>"$err" <"$own/in" &
+pid=$!
+started="$started $pid"
+exec 9>"$own/in"
+wait_said ready
+tell 'grow 9'
+rm "$work/libotheap.so" "$work/gone"
+shows 'files that are gone' -o json --count 1 gone
+equal 'the values are there' "$(value 'd["pid"] == '"$pid"', d["all"]["live_bytes"]')" '(True, 9000)'
+finish
+
+# From outside of its PID and mount namespaces.
+if [ "$(id -u)" = 0 ] && unshare -pfm true 2>/dev/null; then
+	start OTHEAP_SAMPLE_INTERVAL=1 unshare -pfm --kill-child "$grow"
+	wait_said ready
+	tell 'grow 9'
+	read -r inner <"/proc/$pid/task/$pid/children"
+	shows 'other namespaces' -o json --count 1 "$inner"
+	equal 'other namespaces: values and names' "$(value 'row("site_grow")["live_bytes"]')" 9000
+	finish
+else
+	skip 'other namespaces' 'cannot be made here'
+fi
+
+# Many threads that allocate as fast as they can.
+start OTHEAP_SAMPLE_INTERVAL=64 "$prog/hold" alloc busy
+wait_said ready
+shows 'a program at full speed' -o json --count 20 --interval 0.1 $pid
+equal 'its totals grow' "$(python3 -c '
+import json, sys
+a = [json.loads(s) for s in open(sys.argv[1])]
+b = [d["total_alloc_bytes"] for d in a]
+print(len(a), b == sorted(b), any(d["not_understood"] for d in a))' "$seen")" '20 True False'
+finish
+
 # ---- it ends, or becomes another ---------------------------------------------------------------
 
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
