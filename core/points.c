@@ -71,7 +71,7 @@ oh_points_init(struct oh_points *p)
 
 /* A word that got past the filter. */
 static OH_NOINLINE void
-look_up(struct oh_points *p, uintptr_t at)
+look_up(struct oh_points *p, uintptr_t at, const uint64_t *word)
 {
 	uint32_t low = 0, high = p->count;
 
@@ -86,7 +86,10 @@ look_up(struct oh_points *p, uintptr_t at)
 	const struct oh_reach_block *b = &p->blocks[low];
 	if (at > b->end)
 		return;
-	p->hit(p, low, at - b->start <= START_TAGS ? OH_POINTS_START : OH_POINTS_INTERIOR);
+	if (at - b->start <= START_TAGS)
+		p->hit(p, low, OH_POINTS_START);
+	else if (p->allocators == NULL || !p->allocators(b, at, word, p->arg))
+		p->hit(p, low, OH_POINTS_INTERIOR);
 }
 
 /* The memory is the program's: no sanitizer has a say in it. */
@@ -103,7 +106,7 @@ oh_points_scan(struct oh_points *p, const uint64_t *from, const uint64_t *to)
 		uint64_t bit = (at >> LG_PAGE) & (((uint64_t)1 << OH_POINTS_LG_FILTER) - 1);
 		if (OH_LIKELY((filter[bit / 64] >> (bit % 64) & 1) == 0))
 			continue;
-		look_up(p, at);
+		look_up(p, at, from);
 	}
 }
 

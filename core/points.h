@@ -53,6 +53,10 @@ struct oh_points {
 	uint64_t *filter; /* [OH_POINTS_FILTER_WORDS], zeroed */
 	/* Scan the contents of block i by oh_points_scan(). */
 	void (*contents)(struct oh_points *p, uint32_t i, void *arg);
+	/* Is this word, which is `at` in block b or right behind, the allocator's own?  NULL = none
+	 * is. */
+	bool (*allocators)(
+	    const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg);
 	void *arg;
 
 	/* Inside: */

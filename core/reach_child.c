@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 
 #include "core/arena.h"
+#include "core/chunks.h"
 #include "core/live.h"
 #include "core/stacks.h"
 
@@ -311,6 +312,15 @@ scan_contents(struct oh_points *p, uint32_t i, void *arg)
 	}
 }
 
+static bool
+is_allocators(const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg)
+{
+	const struct oh_map *m = map_of(arg, b->start);
+
+	return m != NULL && m->read && !m->device && !m->wiped && !m->shared &&
+	       oh_chunks_is_link(b->start, b->end, at, (uintptr_t)word, m->start, m->limit);
+}
+
 /* ---- the child: mappings -------------------------------------------------------------- */
 
 static bool
@@ -432,6 +442,7 @@ oh_reach_child(struct oh_reach_check *c)
 		.todo = c->todo,
 		.filter = c->filter,
 		.contents = scan_contents,
+		.allocators = is_allocators,
 		.arg = c,
 	};
 	oh_points_init(&c->points);

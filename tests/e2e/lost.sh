@@ -29,7 +29,7 @@ checked() {
 	grep -q '^comment leak check: lost ' "$text"
 }
 
-for mode in plain memory odd register threads fiber; do
+for mode in plain sizes memory odd register threads fiber; do
 	leaks "$prog/lost" $mode
 	equal "lost $mode: status" "$rc" 0
 	inside "lost $mode"

@@ -6,6 +6,7 @@
  * CLASS being lost, interior, indirect or reached.
  *
  *	plain	 what every leak checker judges by the same rules
+ *	sizes	 lost blocks of many sizes, with free memory behind them
  *	memory	 pointers in all kinds of memory
  *	odd	 pointers that checkers do not agree about
  *	register	 a pointer in a register of the thread that ends the process
@@ -159,6 +160,43 @@ plain(void)
 	lose_chain();
 	keep();
 	keep_hidden();
+}
+
+/* ---- sizes -------------------------------------------------------------------- */
+
+/*
+ * The allocator's lists of free memory point to where it begins: behind these
+ * blocks, or, as glibc's do, to a header that overlaps their last bytes.
+ */
+static SITE void *
+site_before(size_t size)
+{
+	return hide(memset(hide(malloc(size)), 0, size));
+}
+
+static SITE void
+lose_sizes(void)
+{
+	static const size_t sizes[] = { 24, 32, 40, 56, 64, 100, 104, 200, 232, 1000, 1024, 4096,
+		5000, 20008 };
+	enum { SIZES = sizeof(sizes) / sizeof(sizes[0]), EACH = 5 };
+	void *behind[SIZES * EACH];
+	void **between = site_table();
+
+	for (size_t i = 0; i < SIZES * EACH; i++) {
+		(void)site_before(sizes[i % SIZES]);
+		/* Larger than what goes to caches of single sizes. */
+		behind[i] = hide(malloc(2000 + i * 16));
+		void **next = site_table();
+		next[0] = between;
+		between = next;
+	}
+	table = between;
+	for (size_t i = 0; i < SIZES * EACH; i++)
+		free(behind[i]);
+	memset(behind, 0, sizeof(behind));
+	class("site_before", "lost", SIZES * EACH);
+	class("site_table", "reached", SIZES * EACH + 1);
 }
 
 /* ---- memory ------------------------------------------------------------------- */
@@ -483,6 +521,8 @@ main(int argc, char **argv)
 
 	if (strcmp(mode, "plain") == 0)
 		plain();
+	else if (strcmp(mode, "sizes") == 0)
+		lose_sizes();
 	else if (strcmp(mode, "memory") == 0)
 		keep_in_memory();
 	else if (strcmp(mode, "odd") == 0)
