@@ -8,10 +8,12 @@
  *	left is looked up among the sorted blocks.
  *
  * Reaching is the usual marking with a list of what is still to be looked
- * into.  What is not reached is put in groups: the first block of a group
- * leads it, what it reaches is indirect; when it reaches the leader of an
- * earlier group, that group joins it.  So a ring of lost blocks has a leader,
- * too.
+ * into.  What is not reached is put in groups, each led by a block that no
+ * other group reaches; so a ring of lost blocks has a leader, too.  That takes
+ * two turns: in the first, each block that is not reached from those before it
+ * leads.  A later leader may reach an earlier one, never the other way round.
+ * So in the second turn the leaders go from last to first, and who is reached
+ * leads no more.
  */
 #include "core/points.h"
 
@@ -155,12 +157,21 @@ static void
 follow(struct oh_points *p, uint32_t i, uint8_t how)
 {
 	(void)how;
-	if ((p->marks[i] & POINTED) != 0 || i == p->leader || p->leak[i] == OH_LEAK_INDIRECT)
+	if ((p->marks[i] & (POINTED | OH_POINTS_SEEN)) != 0)
 		return;
-	bool known = p->leak[i] == OH_LEAK_LOST; /* leads a group that was followed already */
+	p->marks[i] |= OH_POINTS_SEEN;
 	p->leak[i] = OH_LEAK_INDIRECT;
-	if (!known)
-		p->todo[p->todo_count++] = i;
+	p->todo[p->todo_count++] = i;
+}
+
+/* Block i, which is not reached, and what it reaches that was not seen yet. */
+static void
+lead(struct oh_points *p, uint32_t i)
+{
+	p->marks[i] |= OH_POINTS_SEEN;
+	p->leak[i] = OH_LEAK_LOST;
+	p->todo[p->todo_count++] = i;
+	look_into(p);
 }
 
 static void
@@ -168,19 +179,19 @@ group(struct oh_points *p)
 {
 	p->hit = follow;
 	for (uint32_t i = 0; i < p->count; i++) {
-		uint8_t m = p->marks[i];
+		uint8_t m = p->marks[i] &= (uint8_t)~OH_POINTS_SEEN;
 		p->leak[i] = (m & OH_POINTS_START) == 0 && (m & OH_POINTS_INTERIOR) != 0
 				 ? OH_LEAK_INTERIOR
 				 : OH_LEAK_NONE;
 	}
-	for (uint32_t i = 0; i < p->count; i++) {
-		if ((p->marks[i] & POINTED) != 0 || p->leak[i] != OH_LEAK_NONE)
-			continue;
-		p->leader = i;
-		p->leak[i] = OH_LEAK_LOST;
-		p->todo[p->todo_count++] = i;
-		look_into(p);
-	}
+	for (uint32_t i = 0; i < p->count; i++)
+		if ((p->marks[i] & (POINTED | OH_POINTS_SEEN)) == 0)
+			lead(p, i);
+	for (uint32_t i = 0; i < p->count; i++)
+		p->marks[i] &= (uint8_t)~OH_POINTS_SEEN;
+	for (uint32_t i = p->count; i-- > 0;)
+		if (p->leak[i] == OH_LEAK_LOST && (p->marks[i] & OH_POINTS_SEEN) == 0)
+			lead(p, i);
 	p->hit = mark;
 }
 

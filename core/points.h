@@ -32,12 +32,13 @@ struct oh_reach_block {
 
 /* What is known of a block; bits of oh_points.marks[]. */
 enum {
-	OH_POINTS_START = 1,     /* a pointer to its start */
-	OH_POINTS_INTERIOR = 2,  /* a pointer into it, or right behind it */
-	OH_POINTS_HELD = 4,      /* counts as pointed to, for reasons of the caller */
-	OH_POINTS_SCANNED = 8,   /* its contents were looked at */
-	OH_POINTS_TANGLED = 16,  /* overlaps another, so one of both is no block any more */
-	OH_POINTS_ELSEWHERE = 32 /* its contents are looked at by the caller */
+	OH_POINTS_START = 1,      /* a pointer to its start */
+	OH_POINTS_INTERIOR = 2,   /* a pointer into it, or right behind it */
+	OH_POINTS_HELD = 4,       /* counts as pointed to, for reasons of the caller */
+	OH_POINTS_SCANNED = 8,    /* its contents were looked at */
+	OH_POINTS_TANGLED = 16,   /* overlaps another, so one of both is no block any more */
+	OH_POINTS_ELSEWHERE = 32, /* its contents are looked at by the caller */
+	OH_POINTS_SEEN = 64       /* in this turn; inside */
 };
 
 #define OH_POINTS_LG_FILTER 20
@@ -63,7 +64,6 @@ struct oh_points {
 	uintptr_t low, span;
 	void (*hit)(struct oh_points *p, uint32_t i, uint8_t how);
 	uint32_t todo_count;
-	uint32_t leader;
 };
 
 /* Prepare to scan for these blocks: fills the filter, finds the tangled ones. */

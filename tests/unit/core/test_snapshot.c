@@ -180,6 +180,81 @@ START_TEST(live_never_exceeds_allocated_not_even_by_rounding)
 }
 END_TEST
 
+/* Live blocks by class, with sums and ages of their own. */
+START_TEST(classes_and_ages)
+{
+	struct oh_live_record rec;
+	struct oh_reach_block blocks[12];
+	uint8_t leak[12] = { OH_LEAK_LOST, OH_LEAK_LOST, OH_LEAK_INDIRECT, OH_LEAK_NONE };
+	struct oh_reach reach = { .blocks = blocks, .leak = leak, .count = 12 };
+
+	unit_profiler(1, 1);
+	for (uint64_t i = 0; i < 12; i++) {
+		site_a(i, 100);
+		ck_assert(oh_live_remove(block(i), &rec));
+		rec.birth_cs -= (uint32_t)(100 * (i + 1)); /* seconds ago */
+		oh_profiler_restore(block(i), &rec);
+		blocks[i] = (struct oh_reach_block){
+			.start = (uintptr_t)block(i), .site = rec.site, .birth_cs = rec.birth_cs
+		};
+	}
+	/* Another block came to the address of this one. */
+	leak[11] = OH_LEAK_LOST;
+	blocks[11].birth_cs++;
+	reach.result.asked = reach.result.made = true;
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, &reach), 0);
+	ck_assert(snap.leaks.made);
+	ck_assert_uint_eq(snap.site_count, 1);
+	const struct oh_snap_site *s = &snap.sites[0];
+	ck_assert(s->live_objects == 12 && s->live_bytes == 1200);
+	ck_assert_uint_eq(s->live_count, 3);
+	static const struct {
+		enum oh_leak leak;
+		double objects;
+		unsigned ages, second[OH_SNAP_AGES];
+	} want[] = {
+		{ OH_LEAK_NONE, 9, 5, { 4, 6, 8, 10, 12 } },
+		{ OH_LEAK_LOST, 2, 2, { 1, 2 } },
+		{ OH_LEAK_INDIRECT, 1, 1, { 3 } },
+	};
+	for (size_t k = 0; k < OH_ARRAY_LEN(want); k++) {
+		const struct oh_snap_live *l = &s->live[k];
+		ck_assert_uint_eq(l->leak, want[k].leak);
+		ck_assert(l->objects == want[k].objects && l->bytes == 100 * want[k].objects);
+		ck_assert_uint_eq(l->ages, want[k].ages);
+		for (unsigned i = 0; i < l->ages; i++) {
+			ck_assert_uint_ge(l->age_ms[i], 1000 * want[k].second[i]);
+			/* The test itself may be slow. */
+			ck_assert_uint_lt(l->age_ms[i], 1000 * want[k].second[i] + 60000);
+			ck_assert(i == 0 || l->age_ms[i] >= l->age_ms[i - 1] + 1000);
+		}
+	}
+	oh_scratch_release(&scratch);
+	/* Without a check all is of one class. */
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
+	ck_assert(!snap.leaks.asked);
+	ck_assert_uint_eq(snap.sites[0].live_count, 1);
+	ck_assert_uint_eq(snap.sites[0].live[0].leak, OH_LEAK_NONE);
+	ck_assert(snap.sites[0].live[0].objects == 12);
+}
+END_TEST
+
+/* A block born after the clock was read is not four years old. */
+START_TEST(no_age_is_negative)
+{
+	struct oh_live_record rec;
+
+	unit_profiler(1, 1);
+	site_a(1, 100);
+	ck_assert(oh_live_remove(block(1), &rec));
+	rec.birth_cs += 500;
+	oh_profiler_restore(block(1), &rec);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
+	ck_assert_uint_eq(snap.sites[0].live[0].ages, 1);
+	ck_assert_uint_eq(snap.sites[0].live[0].age_ms[0], 0);
+}
+END_TEST
+
 START_TEST(without_memory_it_is_enomem_and_nothing_is_touched)
 {
 	unit_profiler(1, 1);
@@ -291,6 +366,8 @@ main(void)
 	tcase_add_test(tc, every_frame_names_a_module_that_holds_it);
 	tcase_add_test(tc, gaps_between_sites_are_closed);
 	tcase_add_test(tc, live_never_exceeds_allocated_not_even_by_rounding);
+	tcase_add_test(tc, classes_and_ages);
+	tcase_add_test(tc, no_age_is_negative);
 	tcase_add_test(tc, without_memory_it_is_enomem_and_nothing_is_touched);
 	tcase_add_test(tc, drops_and_totals_travel_along);
 	tcase_add_test(tc, no_snapshot_shows_more_live_than_allocated);

@@ -469,6 +469,159 @@ START_TEST(labels_are_mean_size_and_thread)
 }
 END_TEST
 
+/* The values of the label `age` of a sample, and how many. */
+static size_t
+ages(const Profile *p, size_t sample, int64_t *ret)
+{
+	const Perftools__Profiles__Sample *s = p->sample[sample];
+	size_t n = 0;
+
+	for (size_t k = 0; k < s->n_label; k++) {
+		if (strcmp(str(p, s->label[k]->key), "age") != 0)
+			continue;
+		ck_assert_str_eq(str(p, s->label[k]->num_unit), "milliseconds");
+		ret[n++] = s->label[k]->num;
+	}
+	return n;
+}
+
+START_TEST(a_sample_for_each_class_of_what_lives)
+{
+	static const struct oh_snap_live live[] = {
+		{ 3, 300, { 0, 20, 50 }, 3, OH_LEAK_NONE },
+		{ 5, 500, { 10, 20, 30, 40, 50 }, 5, OH_LEAK_LOST },
+		{ 1, 100, { 99 }, 1, OH_LEAK_INDIRECT },
+	};
+	static const struct oh_snap_live gone[] = { { 2, 200, { 1, 2 }, 2, OH_LEAK_INTERIOR } };
+	struct oh_snap_site two[] = {
+		{ stack_a, 3, 1, 12, 12, 1200, 9, 900, live, 3 },
+		{ stack_b, 4, 0, 2, 2, 200, 2, 200, gone, 1 },
+	};
+	static const struct {
+		int64_t values[4];
+		const char *leak;
+		size_t ages;
+		int64_t oldest;
+	} want[] = {
+		{ { 12, 1200, 3, 300 }, NULL, 3, 50 },
+		{ { 0, 0, 5, 500 }, "lost", 5, 50 },
+		{ { 0, 0, 1, 100 }, "indirect", 1, 99 },
+		{ { 2, 200, 0, 0 }, NULL, 0, 0 },
+		{ { 0, 0, 2, 200 }, "interior", 2, 2 },
+	};
+	int64_t age[OH_SNAP_AGES];
+
+	snap.sites = two;
+	snap.site_count = 2;
+	Profile *p = encode_and_decode(NULL);
+	ck_assert_uint_eq(p->n_sample, OH_ARRAY_LEN(want));
+	for (size_t i = 0; i < OH_ARRAY_LEN(want); i++) {
+		ck_assert_mem_eq(p->sample[i]->value, want[i].values, sizeof(want[i].values));
+		ck_assert_int_eq(label(p, i, "bytes")->num, 100);
+		ck_assert_uint_eq(p->sample[i]->n_location_id, i < 3 ? 3 : 4);
+		ck_assert_ptr_eq(label(p, i, "thread") != NULL ? p : NULL, i < 3 ? p : NULL);
+		if (want[i].leak == NULL)
+			ck_assert_ptr_null(label(p, i, "leak"));
+		else
+			ck_assert_str_eq(str(p, label(p, i, "leak")->str), want[i].leak);
+		ck_assert_uint_eq(ages(p, i, age), want[i].ages);
+		if (want[i].ages > 0)
+			ck_assert_int_eq(age[want[i].ages - 1], want[i].oldest);
+	}
+	ck_assert_mem_eq(
+	    p->sample[1]->location_id, p->sample[0]->location_id, 3 * sizeof(uint64_t));
+	done(p);
+}
+END_TEST
+
+/* Parts of an object here and there are neither lost nor made in the rounding. */
+START_TEST(classes_round_to_the_same_sums)
+{
+	enum { N = 500 };
+	static struct oh_snap_live live[N][4];
+	static struct oh_snap_site many[N];
+	double objects = 0, lost = 0;
+	int64_t got = 0, got_lost = 0;
+
+	for (int i = 0; i < N; i++) {
+		for (uint8_t k = 0; k < 4; k++) {
+			live[i][k].objects = 1.01 + 0.37 * k;
+			live[i][k].bytes = 10 * live[i][k].objects;
+			live[i][k].leak = k;
+			many[i].live_objects += live[i][k].objects;
+			many[i].live_bytes += live[i][k].bytes;
+		}
+		many[i].frames = stack_a;
+		many[i].depth = 1 + (uint32_t)i % 3;
+		many[i].alloc_objects = many[i].live_objects;
+		many[i].alloc_bytes = many[i].live_bytes;
+		many[i].live = live[i];
+		many[i].live_count = 4;
+		objects += many[i].live_objects;
+		lost += live[i][OH_LEAK_LOST].objects;
+	}
+	snap.sites = many;
+	snap.site_count = N;
+	Profile *p = encode_and_decode(NULL);
+	int64_t allocated = 0, lives = 0;
+	for (size_t i = 0; i < p->n_sample; i++) {
+		const Perftools__Profiles__Label *l = label(p, i, "leak");
+		/* Site by site, no more lives than was allocated. */
+		if (l == NULL) {
+			ck_assert_int_ge(allocated, lives);
+			allocated = lives = 0;
+		}
+		allocated += p->sample[i]->value[0];
+		lives += p->sample[i]->value[2];
+		got += p->sample[i]->value[2];
+		if (l != NULL && strcmp(str(p, l->str), "lost") == 0)
+			got_lost += p->sample[i]->value[2];
+	}
+	ck_assert(fabs((double)got - objects) <= 2);
+	ck_assert(fabs((double)got_lost - lost) <= 2 + 0.02 * lost);
+	done(p);
+}
+END_TEST
+
+START_TEST(a_leak_check_is_reported)
+{
+	static const struct oh_reach_result results[] = {
+		{ .asked = false },
+		{ .asked = true, .why_not = "it rains" },
+		{ .asked = true,
+		    .made = true,
+		    .blocks = 100,
+		    .found = { 90, 4, 3, 2 },
+		    .unsure = 1,
+		    .scanned_bytes = 12345,
+		    .scans = 2,
+		    .ms = 67 },
+	};
+	static const char *const want[3][2] = {
+		{ NULL, NULL },
+		{ "leak check: not made: it rains", NULL },
+		{ "leak check: lost 4 interior 3 indirect 2 unsure 1 of 100 samples",
+		    "leak scan: 12345 bytes in 67 ms, scans 2" },
+	};
+
+	for (int i = 0; i < 3; i++) {
+		const char *got[2] = { NULL, NULL };
+		size_t n = 0;
+		snap.leaks = results[i];
+		Profile *p = encode_and_decode(NULL);
+		for (size_t k = 0; k < p->n_comment; k++)
+			if (strncmp(str(p, p->comment[k]), "leak", 4) == 0 && n < 2)
+				got[n++] = str(p, p->comment[k]);
+		for (int k = 0; k < 2; k++)
+			ck_assert(want[i][k] == NULL
+				      ? got[k] == NULL
+				      : got[k] != NULL && strcmp(got[k], want[i][k]) == 0);
+		done(p);
+	}
+	snap.leaks = results[0];
+}
+END_TEST
+
 static void
 expect_comments(const Profile *p, const char *const *want, size_t count)
 {
@@ -849,6 +1002,9 @@ main(void)
 	tcase_add_test(tc, mappings_are_the_main_program_and_what_is_used);
 	tcase_add_test(tc, unknown_stack_shows_by_name);
 	tcase_add_test(tc, labels_are_mean_size_and_thread);
+	tcase_add_test(tc, a_sample_for_each_class_of_what_lives);
+	tcase_add_test(tc, classes_round_to_the_same_sums);
+	tcase_add_test(tc, a_leak_check_is_reported);
 	tcase_add_test(tc, comments_are_key_and_value);
 	tcase_add_test(tc, numbers_no_program_should_have_are_clamped);
 	tcase_add_test(tc, drop_frames_hides_what_stands_before_malloc_and_nothing_else);
