@@ -65,14 +65,14 @@ oh_dict_init(struct oh_dict *d)
 {
 	memset(d, 0, sizeof(*d));
 	for (unsigned t = 1; t < OH_DICT_END; t++)
-		oh_table_init(&d->tables[t], t);
+		oh_otlp_table_init(&d->tables[t], t);
 }
 
 void
 oh_dict_release(struct oh_dict *d)
 {
 	for (unsigned t = 1; t < OH_DICT_END; t++)
-		oh_table_release(&d->tables[t]);
+		oh_otlp_table_release(&d->tables[t]);
 	free(d->scratch.b);
 }
 
@@ -97,7 +97,7 @@ void
 oh_dict_cut(struct oh_dict *d, const struct oh_dict_mark *to)
 {
 	for (unsigned t = 1; t < OH_DICT_END; t++)
-		oh_table_cut(&d->tables[t], to->count[t]);
+		oh_otlp_table_cut(&d->tables[t], to->count[t]);
 }
 
 static uint32_t
@@ -108,7 +108,7 @@ add_message(struct oh_dict *d, unsigned table, const ProtobufCMessage *m)
 	d->scratch.len = 0;
 	oh_bytes_reserve(&d->scratch, len);
 	(void)protobuf_c_message_pack(m, d->scratch.b);
-	return oh_table_add(&d->tables[table], d->scratch.b, len);
+	return oh_otlp_table_add(&d->tables[table], d->scratch.b, len);
 }
 
 uint32_t
@@ -116,7 +116,7 @@ oh_dict_text(struct oh_dict *d, const char *s)
 {
 	d->scratch.len = 0;
 	oh_bytes_text(&d->scratch, s);
-	return oh_table_add(&d->tables[OH_DICT_STRING], d->scratch.b, d->scratch.len);
+	return oh_otlp_table_add(&d->tables[OH_DICT_STRING], d->scratch.b, d->scratch.len);
 }
 
 /* ---- attributes -------------------------------------------------------------- */
@@ -395,7 +395,7 @@ oh_dict_stack(struct oh_dict_source *s, uint32_t sample)
 	m.location_indices = s->stack;
 	/* Room for the most it can be, instead of counting first: this is most of the work. */
 	oh_bytes_reserve(&s->d->scratch, 16 + 10 * (size_t)n);
-	return oh_table_add(&s->d->tables[OH_DICT_STACK], s->d->scratch.b,
+	return oh_otlp_table_add(&s->d->tables[OH_DICT_STACK], s->d->scratch.b,
 	    protobuf_c_message_pack(&m.base, s->d->scratch.b));
 }
 

@@ -27,7 +27,7 @@ enum {
 };
 
 struct oh_dict {
-	struct oh_table tables[OH_DICT_END]; /* [0] is not used */
+	struct oh_otlp_table tables[OH_DICT_END]; /* [0] is not used */
 	struct oh_bytes scratch;
 };
 

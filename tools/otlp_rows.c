@@ -152,7 +152,7 @@ oh_rows_make(struct oh_rows *r, const struct oh_profile *p, bool numeric)
 		a = oh_mix(a);
 		b = oh_mix(b);
 		for (i = a & (slot_count - 1); slots[i] != 0; i = (i + 1) & (slot_count - 1)) {
-			const struct oh_row *row = &r->rows[slots[i] - 1];
+			const struct oh_otlp_row *row = &r->rows[slots[i] - 1];
 
 			if (row->key[0] == a && row->key[1] == b)
 				break;
@@ -167,7 +167,7 @@ oh_rows_make(struct oh_rows *r, const struct oh_profile *p, bool numeric)
 		r->rows = oh_xgrow(r->rows, &r->cap, r->count + 1, sizeof(*r->rows));
 		r->values =
 		    oh_xgrow(r->values, &r->value_cap, (r->count + 1) * types, sizeof(*r->values));
-		r->rows[r->count] = (struct oh_row){ { a, b }, (uint32_t)s };
+		r->rows[r->count] = (struct oh_otlp_row){ { a, b }, (uint32_t)s };
 		memcpy(r->values + r->count * types, values, types * sizeof(*values));
 		slots[i] = (uint32_t)++r->count;
 		if (2 * (r->count + 1) > slot_count) {

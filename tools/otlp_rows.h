@@ -12,14 +12,14 @@
 #include "core/base.h"
 #include "tools/profile.h"
 
-struct oh_row {
+struct oh_otlp_row {
 	uint64_t key[2]; /* of the stack with the labels that are sent */
 	uint32_t sample; /* the first of those that are added up here */
 };
 
 struct oh_rows {
-	struct oh_row *rows; /* in the order of first appearance */
-	int64_t *values;     /* [row * type_count + type] */
+	struct oh_otlp_row *rows; /* in the order of first appearance */
+	int64_t *values;          /* [row * type_count + type] */
 	size_t count, cap, value_cap;
 	uint64_t digest[2]; /* of all keys and values: the content of the profile */
 };

@@ -101,17 +101,17 @@ oh_field_head(unsigned field, size_t len)
 /* ---- tables ------------------------------------------------------------------ */
 
 static void
-append(struct oh_table *t, const void *content, size_t len, uint32_t hash)
+append(struct oh_otlp_table *t, const void *content, size_t len, uint32_t hash)
 {
 	oh_bytes_field(&t->bytes, t->field, len);
 	t->entries = oh_xgrow(t->entries, &t->cap, t->count + 1, sizeof(*t->entries));
 	t->entries[t->count++] =
-	    (struct oh_table_entry){ (uint32_t)t->bytes.len, (uint32_t)len, hash };
+	    (struct oh_otlp_entry){ (uint32_t)t->bytes.len, (uint32_t)len, hash };
 	oh_bytes_add(&t->bytes, content, len);
 }
 
 static void
-fill_slots(struct oh_table *t)
+fill_slots(struct oh_otlp_table *t)
 {
 	memset(t->slots, 0, t->slot_count * sizeof(*t->slots));
 	for (size_t e = 0; e < t->count; e++) {
@@ -124,16 +124,16 @@ fill_slots(struct oh_table *t)
 }
 
 void
-oh_table_init(struct oh_table *t, unsigned field)
+oh_otlp_table_init(struct oh_otlp_table *t, unsigned field)
 {
-	*t = (struct oh_table){ .field = (uint8_t)field, .slot_count = FIRST_SLOTS };
+	*t = (struct oh_otlp_table){ .field = (uint8_t)field, .slot_count = FIRST_SLOTS };
 	t->slots = oh_xcalloc(t->slot_count, sizeof(*t->slots));
 	append(t, "", 0, (uint32_t)oh_hash_bytes("", 0, 0));
 	fill_slots(t);
 }
 
 void
-oh_table_release(struct oh_table *t)
+oh_otlp_table_release(struct oh_otlp_table *t)
 {
 	free(t->bytes.b);
 	free(t->entries);
@@ -141,13 +141,13 @@ oh_table_release(struct oh_table *t)
 }
 
 uint32_t
-oh_table_add(struct oh_table *t, const void *content, size_t len)
+oh_otlp_table_add(struct oh_otlp_table *t, const void *content, size_t len)
 {
 	uint32_t hash = (uint32_t)oh_hash_bytes(content, len, 0);
 	size_t i = hash & (t->slot_count - 1);
 
 	for (uint32_t e; (e = t->slots[i]) != 0; i = (i + 1) & (t->slot_count - 1)) {
-		const struct oh_table_entry *entry = &t->entries[e - 1];
+		const struct oh_otlp_entry *entry = &t->entries[e - 1];
 
 		if (entry->hash == hash && entry->len == len &&
 		    (len == 0 || memcmp(t->bytes.b + entry->at, content, len) == 0))
@@ -165,9 +165,9 @@ oh_table_add(struct oh_table *t, const void *content, size_t len)
 }
 
 void
-oh_table_cut(struct oh_table *t, size_t count)
+oh_otlp_table_cut(struct oh_otlp_table *t, size_t count)
 {
-	const struct oh_table_entry *last = &t->entries[count - 1];
+	const struct oh_otlp_entry *last = &t->entries[count - 1];
 
 	if (count >= t->count)
 		return;

@@ -35,9 +35,9 @@ void oh_bytes_field(struct oh_bytes *to, unsigned field, size_t len);
 /* How many bytes oh_bytes_field() adds. */
 size_t oh_field_head(unsigned field, size_t len);
 
-struct oh_table {
+struct oh_otlp_table {
 	struct oh_bytes bytes; /* tag, length, content; again and again */
-	struct oh_table_entry {
+	struct oh_otlp_entry {
 		uint32_t at, len; /* of the content in bytes */
 		uint32_t hash;
 	} * entries;
@@ -48,14 +48,14 @@ struct oh_table {
 };
 
 /* Start a table of field `field` with its empty entry 0.  All of *t is set. */
-void oh_table_init(struct oh_table *t, unsigned field);
-void oh_table_release(struct oh_table *t);
+void oh_otlp_table_init(struct oh_otlp_table *t, unsigned field);
+void oh_otlp_table_release(struct oh_otlp_table *t);
 
 /* The index of the entry with this content, which is added if it is new. */
-uint32_t oh_table_add(struct oh_table *t, const void *content, size_t len);
+uint32_t oh_otlp_table_add(struct oh_otlp_table *t, const void *content, size_t len);
 
 /* Cut the table back to its first `count` > 0 entries. */
-void oh_table_cut(struct oh_table *t, size_t count);
+void oh_otlp_table_cut(struct oh_otlp_table *t, size_t count);
 
 /* fmix64 of MurmurHash3 (public domain): every bit of x changes about half of the result's. */
 static inline uint64_t

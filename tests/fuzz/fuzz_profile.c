@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with itself.
+ * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with itself,
+ * make an OTLP request.
  *
  *   with -fsanitize=fuzzer    a libFuzzer target
  *   with -DOH_FUZZ_REPLAY     see replay.h
@@ -9,9 +10,11 @@
  */
 #include "tests/fuzz/replay.h"
 
+#include "proto/otlp/profiles.pb-c.h"
 #include "tools/aggregate.h"
 #include "tools/filter.h"
 #include "tools/merge.h"
+#include "tools/otlp.h"
 #include "tools/symbols.h"
 #include "tools/tree.h"
 
@@ -44,6 +47,52 @@ look_at(struct oh_profile *p, unsigned type)
 	oh_merge_free(&merge);
 }
 
+/* In requests of at most 2,000 bytes where that is possible, and all in one. */
+static void
+send_it(const struct oh_profile *p)
+{
+	typedef Opentelemetry__Proto__Profiles__V1development__ExportProfilesServiceRequest Request;
+	struct oh_binaries *files = oh_binaries_create();
+	struct oh_resource *resource = oh_resource_create();
+	struct oh_otlp_seen *seen = oh_otlp_seen_create();
+
+	oh_resource_of_profile(resource, p);
+	oh_resource_complete(resource);
+	for (int turn = 0; turn < 2; turn++) {
+		struct oh_otlp_options options = { .max_bytes = turn ? 0 : 2000,
+			.numeric_labels = turn };
+		struct oh_otlp_source from = { resource, seen, "/nowhere" };
+		struct oh_otlp *o = oh_otlp_create(&options, files);
+		enum oh_otlp_added added;
+		size_t row = 0, len;
+
+		do {
+			uint8_t *bytes;
+			Request *r;
+
+			added = oh_otlp_add(o, p, &from, &row);
+			bytes = oh_otlp_finish_flat(o, &len);
+			if (bytes != NULL) {
+				r = opentelemetry__proto__profiles__v1development__export_profiles_service_request__unpack(
+				    NULL, len, bytes);
+				if (r == NULL || r->dictionary->n_link_table != 1 ||
+				    (turn == 1 && len > OH_OTLP_MAX_DEFAULT))
+					abort();
+				protobuf_c_message_free_unpacked(&r->base, NULL);
+			} else if (added != OH_OTLP_ADDED) {
+				abort(); /* it would go on for ever */
+			}
+			free(bytes);
+			oh_otlp_reset(o);
+		} while (added != OH_OTLP_ADDED);
+		oh_otlp_seen_advance(seen, p, &options);
+		oh_otlp_free(o);
+	}
+	oh_otlp_seen_free(seen);
+	oh_resource_free(resource);
+	oh_binaries_free(files);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -56,6 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	oh_symbols_demangle(p);
+	send_it(p);
 	if (p->type_count > 0)
 		look_at(p, (unsigned)p->type_count - 1);
 	oh_filter_samples(p, "function_1|a", "function_2", NULL);

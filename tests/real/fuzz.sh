@@ -33,7 +33,7 @@ printf 'heap profile: 1: 2 [3: 4] @ heap_v2/524288\n' >"$corpus/text"
 # takes of it what it needs.
 compile() {
 	rm -rf "$work/obj" && mkdir "$work/obj" || return
-	for f in tools/*.c; do
+	for f in tools/*.c core/config.c core/environment.c core/out.c "$B"/gen/proto/otlp/*.c; do
 		[ "$f" != tools/otheap.c ] || continue
 		o=$work/obj/$(basename "$f" .c).o
 		"$@" -g -O1 -std=gnu11 -D_GNU_SOURCE -DOH_VERSION='"fuzz"' -I. -I"$B/gen" -c -o "$o" "$f" 2>>"$work/build" ||
@@ -48,8 +48,8 @@ link() {
 	name=$1
 	shift
 	# shellcheck disable=SC2046
-	"$@" -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -o "$work/fuzz_$name" "tests/fuzz/fuzz_$name.c" "$work/tools.a" \
-		$(pkg-config --libs zlib libdw libelf) -liberty -lm 2>>"$work/build"
+	"$@" -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -I"$B/gen" -o "$work/fuzz_$name" "tests/fuzz/fuzz_$name.c" "$work/tools.a" \
+		$(pkg-config --libs libprotobuf-c zlib libdw libelf) -liberty -lm 2>>"$work/build"
 }
 
 # fuzz TARGET CORPUS - with libFuzzer, or replay.

@@ -121,15 +121,15 @@ END_TEST
 
 START_TEST(tables_hold_each_content_once_and_can_be_cut)
 {
-	struct oh_table t;
+	struct oh_otlp_table t;
 	char text[32];
 	size_t bytes;
 
-	oh_table_init(&t, 5);
-	ck_assert_uint_eq(oh_table_add(&t, "", 0), 0);
+	oh_otlp_table_init(&t, 5);
+	ck_assert_uint_eq(oh_otlp_table_add(&t, "", 0), 0);
 	ck_assert_uint_eq(t.bytes.len, 2);
 	ck_assert_mem_eq(t.bytes.b, "\x2a\x00", 2);
-	ck_assert_uint_eq(oh_table_add(&t, "ab", 2), 1);
+	ck_assert_uint_eq(oh_otlp_table_add(&t, "ab", 2), 1);
 	ck_assert_mem_eq(t.bytes.b,
 	    "\x2a\x00\x2a\x02"
 	    "ab",
@@ -139,18 +139,18 @@ START_TEST(tables_hold_each_content_once_and_can_be_cut)
 		for (unsigned i = 0; i < 5000; i++) {
 			int len = snprintf(text, sizeof(text), "entry %u", i);
 
-			ck_assert_uint_eq(oh_table_add(&t, text, (size_t)len), i + 2);
+			ck_assert_uint_eq(oh_otlp_table_add(&t, text, (size_t)len), i + 2);
 		}
-		ck_assert_uint_eq(oh_table_add(&t, "ab", 2), 1);
-		ck_assert_uint_eq(oh_table_add(&t, "entry 4999", 10), 5001);
+		ck_assert_uint_eq(oh_otlp_table_add(&t, "ab", 2), 1);
+		ck_assert_uint_eq(oh_otlp_table_add(&t, "entry 4999", 10), 5001);
 		ck_assert_uint_eq(t.count, 5002);
-		oh_table_cut(&t, 2);
+		oh_otlp_table_cut(&t, 2);
 		ck_assert_uint_eq(t.count, 2);
 		ck_assert_uint_eq(t.bytes.len, bytes);
 	}
 	/* What was cut off is new again. */
-	ck_assert_uint_eq(oh_table_add(&t, "entry 4999", 10), 2);
-	oh_table_release(&t);
+	ck_assert_uint_eq(oh_otlp_table_add(&t, "entry 4999", 10), 2);
+	oh_otlp_table_release(&t);
 }
 END_TEST
 
