@@ -9,6 +9,7 @@ PREFIX     ?= /usr/local
 DESTDIR    ?=
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
 BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
@@ -117,10 +118,13 @@ include $(wildcard tests/*.mk)
 
 .PHONY: install uninstall clean help
 install: all ## install under DESTDIR and PREFIX
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man1 \
+	    $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(B)/otheap $(DESTDIR)$(BINDIR)/otheap
 	install -m 644 $(B)/libotheap.so $(DESTDIR)$(LIBDIR)/libotheap.so
 	install -m 644 man/otheap.1 $(DESTDIR)$(MANDIR)/man1/otheap.1
+	install -m 644 preload/otheap.h $(DESTDIR)$(INCLUDEDIR)/otheap.h
+	install -m 644 man/otheap.3 $(DESTDIR)$(MANDIR)/man3/otheap.3
 	install -m 644 man/otheap.7 $(DESTDIR)$(MANDIR)/man7/otheap.7
 	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(B)/otheap completion bash > $(DESTDIR)$(BASHDIR)/otheap
@@ -129,7 +133,8 @@ install: all ## install under DESTDIR and PREFIX
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/otheap $(DESTDIR)$(LIBDIR)/libotheap.so \
-	    $(DESTDIR)$(MANDIR)/man1/otheap.1 $(DESTDIR)$(MANDIR)/man7/otheap.7 \
+	    $(DESTDIR)$(INCLUDEDIR)/otheap.h $(DESTDIR)$(MANDIR)/man1/otheap.1 \
+	    $(DESTDIR)$(MANDIR)/man3/otheap.3 $(DESTDIR)$(MANDIR)/man7/otheap.7 \
 	    $(DESTDIR)$(BASHDIR)/otheap $(DESTDIR)$(ZSHDIR)/_otheap $(DESTDIR)$(FISHDIR)/otheap.fish
 
 clean: ## remove everything that was built

@@ -6,6 +6,7 @@
 #define OH_PRELOAD_DUMP_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/reach.h"
@@ -30,6 +31,13 @@ const struct oh_reach_result *oh_dump_leaks(void);
  * to `path`.  Any thread; cheap only for who waits for one.
  */
 int oh_dump_last(char *path, size_t size);
+
+/*
+ * What the last leak check found; false if it could not be made, or there was none.  Any
+ * thread, as oh_dump_last().
+ */
+struct otheap_leaks;
+bool oh_dump_verdict(struct otheap_leaks *ret);
 
 /* The path of the baseline that was written last, "" if none was.  The worker only. */
 const char *oh_dump_baseline(void);

@@ -12,6 +12,7 @@
 readme=$PWD/README.md
 page1=$PWD/man/otheap.1
 page7=$PWD/man/otheap.7
+page3=$PWD/man/otheap.3
 root=$PWD
 make=${MAKE:-make}
 
@@ -138,7 +139,7 @@ equal "docs: version" "$("$B/otheap" --version)" \
 
 # ---- manual pages -------------------------------------------------------------------------
 
-for page in "$page1" "$page7"; do
+for page in "$page1" "$page3" "$page7"; do
 	name=$(basename "$page")
 	if command -v mandoc >/dev/null; then
 		# Whether other pages are installed is not the question.
@@ -153,6 +154,22 @@ for page in "$page1" "$page7"; do
 		skip "docs: $name: groff" "not installed, or without mdoc"
 	fi
 done
+
+# The example of otheap.3 is a program that compiles, as C and as C++.
+{
+	printf '#include "preload/otheap.h"\nint main(void)\n{\n'
+	sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$page3" | sed '/^\.\|^#include/d; 1,2d' |
+		sed 's/^Fail a test.*//'
+	printf 'return 0;\n}\n'
+} >"$work/example.c"
+check "docs: otheap.3: its example in C" cc -Wall -Werror -I"$root" -o "$work/example" "$work/example.c"
+check "docs: otheap.3: its example in C++" c++ -Wall -Werror -x c++ -I"$root" -o "$work/example" "$work/example.c"
+check "docs: otheap.3: its example runs" "$work/example"
+check "docs: otheap.3: its example runs with the library" env LD_PRELOAD="$lib" OTHEAP_DIR="$work" "$work/example"
+# What it says of the struct is what the header has.
+fields() { tr -cs 'a-z_\n' ' ' | grep -oE '(lost|indirect|interior)_[a-z_]+|samples' | sort; }
+equal "docs: otheap.3: the struct" "$(sed -n '/^struct otheap_leaks {/,/^}/p' "$page3" | fields)" \
+	"$(sed -n '/^struct otheap_leaks {/,/^}/p' "$root/preload/otheap.h" | sed 's,/\*.*,,' | fields)"
 
 # ---- links of the README and its like ---------------------------------------------------
 
@@ -295,7 +312,7 @@ try_all() {
 			if [ "$line" = "${line#make install}" ]; then
 				equal "$what: leaves nothing" "$(cat "$work/installed")" ""
 			else
-				equal "$what: two files, two pages, three shells" "$(wc -l <"$work/installed")" 7
+				equal "$what: three files, three pages, three shells" "$(wc -l <"$work/installed")" 9
 			fi
 			;;
 		rm*)
