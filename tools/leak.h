@@ -109,7 +109,7 @@ struct oh_leaks {
 	bool reordered;    /* the times are not in the order of the arguments */
 	bool same_process; /* the first and the last are of one */
 	double window_ms;  /* from the first to the last; 0 = not known */
-	double guard_ms;   /* blocks older than this are settled */
+	double guard_ms;   /* blocks older than this are settled; see oh_leak_guard_ms() */
 	double old_ms;     /* blocks older than this are old */
 
 	/* oh_leak_sites() */
@@ -137,6 +137,12 @@ struct oh_leaks {
  */
 bool oh_leak_read(struct oh_leaks *l, char **names, size_t count);
 void oh_leaks_free(struct oh_leaks *l);
+
+/*
+ * The same for one file: at most a quarter of the time that its process had run.
+ * Nothing is old in a young process, and that would look like growth later.
+ */
+double oh_leak_guard_ms(const struct oh_leaks *l, size_t file);
 
 /* Find the call stacks and count their blocks.  With names if `symbols`. */
 void oh_leak_sites(struct oh_leaks *l, bool symbols);

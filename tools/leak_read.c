@@ -117,6 +117,14 @@ set_times(struct oh_leaks *l)
 	}
 }
 
+double
+oh_leak_guard_ms(const struct oh_leaks *l, size_t file)
+{
+	double uptime = (double)l->files[file]->duration_ns / 1e6;
+
+	return uptime > 0 ? fmin(l->guard_ms, GUARD_SHARE * uptime) : l->guard_ms;
+}
+
 bool
 oh_leak_read(struct oh_leaks *l, char **names, size_t count)
 {

@@ -196,6 +196,7 @@ add_file(struct work *w, size_t file)
 	struct oh_leaks *l = w->l;
 	bool is_first = file == 0 && l->count > 1, is_last = file + 1 == l->count;
 	struct oh_age ages[AGES_MAX];
+	double guard = oh_leak_guard_ms(l, file);
 	struct reader r;
 
 	open_reader(l, file, &r);
@@ -227,7 +228,7 @@ add_file(struct work *w, size_t file)
 		n = ages_of(r.p, r.p->label_set[s], part.samples, ages);
 		site->has_ages = site->has_ages && n > 0;
 		for (size_t i = 0; i < n; i++)
-			if (ages[i].age_ms >= l->guard_ms)
+			if (ages[i].age_ms >= guard)
 				old += ages[i].count;
 		l->series[OH_LEAK_ALL][row * l->count + file] += part.bytes;
 		if (part.samples > 0)
@@ -276,6 +277,7 @@ count_population(
 	const struct oh_leaks *l = w->l;
 	struct oh_leak_count *c = &site->count[which];
 	double guard = which == OH_LEAK_OLD ? l->guard_ms : 0, window = l->window_ms;
+	double then = window + (which == OH_LEAK_OLD ? oh_leak_guard_ms(l, 0) : 0);
 	double before =
 	    which == OH_LEAK_OLD ? w->old_before[site - l->sites] : site->before.samples;
 	size_t from = 0, to;
@@ -285,8 +287,8 @@ count_population(
 		c->gone = before;
 		return;
 	}
-	c->fresh = aged(a, n, guard, window + guard);
-	c->gone = fmax(0, before - aged(a, n, window + guard, -1));
+	c->fresh = aged(a, n, guard, then);
+	c->gone = fmax(0, before - aged(a, n, then, -1));
 	/* Of those born in the window: how their births are spread over it. */
 	while (from < n && a[from].age_ms < guard)
 		from++;

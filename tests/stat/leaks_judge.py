@@ -152,9 +152,8 @@ def simulate(seed, cold, leak):
     return sites
 
 
-def snapshot(path, sites, when, ages):
+def snapshot(path, sites, when, uptime, ages):
     samples = []
-    uptime = 1000.0
     for s in sites:
         live = sorted(when - b for b, d in s.blocks if b <= when < d)
         born = sum(b <= when for b, d in s.blocks)
@@ -204,7 +203,7 @@ def main():
                     files = []
                     for k in range(points):
                         files.append("%s/%d.pb.gz" % (folder, k))
-                        snapshot(files[-1], sites, END * k / (points - 1), ages)
+                        snapshot(files[-1], sites, END * k / (points - 1), 2 if cold else 1000, ages)
                     found = leaks(otheap, files)
                     names = [s["frames"][0]["function"] for s in found]
                     if not leak:
