@@ -131,7 +131,7 @@ function flame(host, D, options = {}) {
 	/* "31.40 MiB ± 1.02 MiB", the error in the unit of the value unless it is too small for it. */
 	function amount(v, variance, k) {
 		const t = D.types[k];
-		if (!t.errors)
+		if (!t.errors || variance === 0)
 			return units(v, t.unit);
 		const e = 1.96 * Math.sqrt(variance), s = scale(v, t.unit);
 		return units(v, t.unit) + " ± " + units(e, t.unit, e !== 0 && e < s.by / 100 ? scale(e, t.unit) : scale(Math.max(Math.abs(v), e), t.unit));

@@ -234,6 +234,20 @@ choose_series(struct oh_report *r)
 	return n;
 }
 
+/* What the user does not want to see of otheap leaks he does not want to see here. */
+static bool
+read_suppressions(struct oh_report *r)
+{
+	const char *file = getenv("OTHEAP_LEAK_SUPPRESSIONS");
+	struct oh_error err = { "" };
+
+	if (file == NULL || *file == '\0' || strcmp(file, "none") == 0 ||
+	    oh_suppressions_read(&r->leaks.suppressions, file, &err))
+		return true;
+	(void)fprintf(stderr, "otheap: %s\n", err.text);
+	return false;
+}
+
 static bool
 judge(struct oh_report *r)
 {
@@ -251,10 +265,11 @@ judge(struct oh_report *r)
 	r->leaks.min_bytes = LEAST_GROWTH;
 	r->leaks.prefix = "";
 	r->judged = true; /* from here on there is something to free */
-	if (!oh_leak_read(&r->leaks, r->leak_names, count))
+	if (!read_suppressions(r) || !oh_leak_read(&r->leaks, r->leak_names, count))
 		return false;
 	oh_leak_sites(&r->leaks, true);
 	oh_leak_judge(&r->leaks);
+	oh_leak_suppress(&r->leaks);
 	return true;
 }
 

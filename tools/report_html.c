@@ -42,7 +42,7 @@ oh_report_value(FILE *to, const struct oh_report *r, double value)
 void
 oh_report_error(FILE *to, const struct oh_report *r, double variance)
 {
-	if (variance < 0 || r->exact)
+	if (variance <= 0 || r->exact)
 		return;
 	(void)fputs(" ± ", to);
 	oh_report_value(to, r, oh_estimate_half_width(variance));
@@ -60,7 +60,7 @@ oh_report_error_bytes(FILE *to, const struct oh_report *r, double variance)
 {
 	char text[OH_VALUE_MAX];
 
-	if (variance >= 0 && !r->exact)
+	if (variance > 0 && !r->exact)
 		(void)fprintf(to, " ± %s",
 		    oh_format_value(
 			text, (long double)oh_estimate_half_width(variance), "bytes", r->a->unit));
@@ -180,28 +180,33 @@ put_header(FILE *to, const void *arg)
 	const struct oh_report *r = arg;
 	const struct oh_report_dump *d = &r->dumps[r->count - 1];
 	size_t processes = processes_of(r);
+	const char *between = "";
 	char time[64];
 
 	(void)fputs("<header><div class=\"page\">\n<h1><bdi>", to);
 	put_title(to, r);
 	(void)fputs("</bdi></h1>\n<p class=\"sub\">", to);
-	if (*path_of(r) != '\0')
+	if (*path_of(r) != '\0') {
 		oh_report_name(to, path_of(r));
-	if (processes > 1)
-		(void)fprintf(to, " · %zu processes", processes);
-	else if (d->pid[0] != '\0') {
-		(void)fputs(" · pid ", to);
+		between = " · ";
+	}
+	if (processes > 1) {
+		(void)fprintf(to, "%s%zu processes", between, processes);
+		between = " · ";
+	} else if (d->pid[0] != '\0') {
+		(void)fprintf(to, "%spid ", between);
 		oh_report_name(to, d->pid);
+		between = " · ";
 	}
 	if (*oh_report_time(time, d->time_ns) != '\0')
-		(void)fprintf(to, " · %s", time);
+		(void)fprintf(to, "%s%s", between, time);
 	(void)fputs("</p>\n<nav aria-label=\"Sections\">", to);
 	(void)fputs("<a href=\"#summary\">Summary</a>", to);
 	if (r->count > 1)
 		(void)fputs(" <a href=\"#timeline\">Timeline</a>", to);
 	(void)fputs(" <a href=\"#suspects\">Leak suspects</a> <a href=\"#sites\">Top sites</a>"
 		    " <a href=\"#flame-graph\">Flame graph</a> <a href=\"#settings\">Settings</a>"
-		    " <a href=\"#lost\">What was lost</a></nav>\n</div></header>\n",
+		    " <a href=\"#lost\">What the profiler lost</a></nav>\n</div></header>\n",
 	    to);
 }
 
@@ -283,9 +288,11 @@ put_verdict(FILE *to, const struct oh_report *r)
 		oh_report_estimate(to, r, (double)d->total, d->variance);
 		(void)fputs(" (", to);
 		oh_put_html(to, holds(r), OH_REPORT_NAME_MOST);
-		(void)fputs(
-		    "). One profile shows what is in use, not whether it grows: a report of "
-		    "several tells that too.",
+		(void)fputs(r->count == 1
+				? "). One profile shows what is in use, not whether it grows: "
+				  "a report of several tells that too."
+				: "). There is one profile of this process alone, so its "
+				  "growth is not known.",
 		    to);
 	}
 	(void)fputs("</p>\n", to);

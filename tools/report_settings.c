@@ -49,8 +49,9 @@ put_lost(FILE *to, const struct oh_report *r)
 	size_t n = 0;
 	bool known = false;
 
-	(void)fputs("<section id=\"lost\" aria-labelledby=\"lost-h\">\n<h2 id=\"lost-h\">What was "
-		    "lost</h2>\n",
+	(void)fputs(
+	    "<section id=\"lost\" aria-labelledby=\"lost-h\">\n<h2 id=\"lost-h\">What the profiler "
+	    "lost</h2>\n",
 	    to);
 	for (size_t i = 0; i < p->comment_count; i++) {
 		const char *s = oh_profile_string(p, p->comments[i]);
@@ -62,7 +63,8 @@ put_lost(FILE *to, const struct oh_report *r)
 		if (strcmp(s, "none") == 0)
 			continue;
 		if (n++ == 0)
-			(void)fputs("<div class=\"scroll\"><table class=\"data\"><tbody>\n", to);
+			(void)fputs(
+			    "<div class=\"scroll\"><table class=\"data pairs\"><tbody>\n", to);
 		(void)fputs("<tr><td>", to);
 		oh_report_name(to, s);
 		(void)fprintf(to, "</td><td>%s</td></tr>\n", explain(s));
@@ -85,7 +87,7 @@ oh_report_settings(FILE *to, const struct oh_report *r)
 	(void)fputs(
 	    "<section id=\"settings\" aria-labelledby=\"settings-h\">\n<h2 id=\"settings-h\">"
 	    "Settings</h2>\n<p class=\"note\">What the last profile says of itself.</p>\n"
-	    "<div class=\"scroll\"><table class=\"data\"><tbody>\n<tr><td>file</td><td>",
+	    "<div class=\"scroll\"><table class=\"data pairs\"><tbody>\n<tr><td>file</td><td>",
 	    to);
 	oh_report_name(to, r->dumps[r->count - 1].file);
 	(void)fprintf(to, "</td></tr>\n<tr><td>taken</td><td>%s",
@@ -118,8 +120,9 @@ oh_report_settings(FILE *to, const struct oh_report *r)
 		if (value != NULL && value - s < (ptrdiff_t)sizeof(name)) {
 			(void)snprintf(name, sizeof(name), "%.*s", (int)(value - s), s);
 			oh_report_name(to, name);
-			(void)fputs("</td><td>", to);
+			(void)fputs("</td><td><span class=\"clamp\">", to);
 			oh_report_name(to, value + 2);
+			(void)fputs("</span>", to);
 		} else {
 			(void)fputs("written by</td><td>", to);
 			oh_report_name(to, s);

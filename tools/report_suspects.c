@@ -167,6 +167,21 @@ put_none(FILE *to, const struct oh_report *r)
 		    to);
 }
 
+/* Hidden, but not silently. */
+static void
+put_suppressed(FILE *to, const struct oh_report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->leaks.site_count; i++)
+		n += r->leaks.sites[i].suppressed != 0 &&
+		     r->leaks.sites[i].verdict != OH_LEAK_NOTHING;
+	if (n > 0)
+		(void)fprintf(to,
+		    "<p class=\"note\">%zu call stack%s hidden by OTHEAP_LEAK_SUPPRESSIONS.</p>\n",
+		    n, n == 1 ? " is" : "s are");
+}
+
 void
 oh_report_suspects(FILE *to, const struct oh_report *r)
 {
@@ -194,5 +209,6 @@ oh_report_suspects(FILE *to, const struct oh_report *r)
 	    "below 0.05 are shown.");
 	put_kind(to, r, OH_LEAK_UNSTEADY, "Grew, but not as a leak does",
 	    "More than chance would bring, but at once, for a while, or in young blocks only.");
+	put_suppressed(to, r);
 	(void)fputs("</section>\n", to);
 }

@@ -17,7 +17,7 @@ def series(b, folder, keep):
     equal("report: names of a profile make no elements", b.run(
         "return [document.scripts.length, document.images.length, typeof window.bad]"), [3, 0, "undefined"])
     heads = b.run("return [...document.querySelectorAll('h2')].map((e) => e.textContent)")
-    equal("report: its parts", heads, ["Timeline", "Leak suspects", "Top sites", "Flame graph", "Settings", "What was lost"])
+    equal("report: its parts", heads, ["Timeline", "Leak suspects", "Top sites", "Flame graph", "Settings", "What the profiler lost"])
     equal("report: every link leads somewhere", b.run(
         "return [...document.querySelectorAll('a')].filter((a) => !document.querySelector(a.getAttribute('href'))).length"), 0)
     checks.width_fits("report: no horizontal scrolling at 1366", b)

@@ -72,6 +72,9 @@ check 'two processes, and a leak check' "$otheap" report "$work/p1.pb" "$work/p2
 check 'every allocation counted' "$otheap" report "$work/exact1.pb" "$work/exact2.pb" -o "$work/exact.html"
 check 'another type, a part of it' "$otheap" report -s alloc_space --focus function_2 -n 3 "$work/p1.pb" "$work/p2.pb" "$work/p3.pb" -o "$work/part.html"
 check 'what grows steadily' "$otheap" report "$work/g1.pb" "$work/g2.pb" "$work/g3.pb" "$work/g4.pb" -o "$work/grow.html"
+echo 'leak:^function_1$' >"$work/supp"
+check 'without what is suppressed' env OTHEAP_LEAK_SUPPRESSIONS="$work/supp" "$otheap" report "$work/leak.pb" -o "$work/supp.html"
+OTHEAP_LEAK_SUPPRESSIONS=$work/nosuch refused 'no such suppressions' 'nosuch: No such file' "$work/leak.pb" -o "$work/x.html"
 check 'from a pipe, to a pipe' sh -c 'cat "$2" | "$1" report - "$3" -o - >"$4"' - "$otheap" "$work/p1.pb" "$work/p2.pb" "$work/pipe.html"
 check 'it is whole' grep -q '^</html>$' "$work/pipe.html"
 set --
@@ -134,10 +137,10 @@ def size(text):
     return float(m.group(1)) * 1024 ** ["B", "KiB", "MiB", "GiB"].index(m.group(2))
 def near(a, b):
     assert abs(a - b) <= 0.006 * 1024 ** 2 + 1e-3 * abs(b), (a, b)
-pages = {n: Page(f"{work}/{n}.html") for n in ("series", "one", "none", "leak", "exact", "part", "pipe", "many", "grow")}
+pages = {n: Page(f"{work}/{n}.html") for n in ("series", "one", "none", "leak", "exact", "part", "pipe", "many", "grow", "supp")}
 top = {n: json.load(open(f"{work}/p{n}.json")) for n in (1, 2, 3)}
 for name, page in pages.items():
-    assert page.tags["script"] == (2 if name in ("one", "none", "leak") else 3), (name, page.tags["script"])
+    assert page.tags["script"] == (2 if name in ("one", "none", "leak", "supp") else 3), (name, page.tags["script"])
     for anchor in re.findall(r'href="#([^"]+)"', open(f"{work}/{name}.html", encoding="utf-8").read()):
         assert anchor in page.ids, (name, anchor)
     assert not re.search("[\u202a-\u202e\u200b-\u200f\x01-\x08]", page.text), name
@@ -189,6 +192,10 @@ for (value, error, names, blocks), t in zip(told, lost):
     assert int(blocks) == t["blocks"], (blocks, t["blocks"])
 total = sum(t["lost_bytes"] for t in suspects("leak", "lost", None))
 near(size(re.search(r"([\d.]+ MiB) ± [\d.]+ MiB leaked for certain", part).group(1)), total)
+p = pages["supp"].text
+hidden = sum(any(f["function"] == "function_1" for f in t["frames"]) for t in suspects("leak", "lost", None))
+assert f"{hidden} call stacks are hidden" in p and hidden > 5, hidden
+assert "function_1 " not in p[p.index("Definitely lost"):p.rindex("Top sites")]
 assert "not looked for" in pages["pipe"].text.lower()
 assert "Nothing: every sample and every frame was kept" in s.text and "Shown" not in s.text
 assert "note" in s.text and "onerror" in s.text  # hostile, but text
@@ -199,7 +206,7 @@ assert [sum(v) for v in trees[1]["self"]] == [top[3]["total"], top[1]["total"]]
 assert "One profile shows what is in use" in pages["one"].text and "timeline" not in pages["one"].ids
 assert "no sample was recorded" in pages["none"].text
 p = pages["leak"]
-assert "2 processes" in p.text and "leaked for certain" in p.text and "memory_full 7" in p.text and "values are too low" in p.text
+assert "There is one profile of this process alone" in p.text and "2 processes" in p.text and "leaked for certain" in p.text and "memory_full 7" in p.text and "values are too low" in p.text
 assert "definite" in p.text and "grew by" not in p.text
 assert "±" not in pages["exact"].text and "each allocation is counted" in pages["exact"].text
 p = pages["part"]
