@@ -50,6 +50,7 @@ struct oh_reach_result {
 	uint64_t scanned_bytes; /* by all scans */
 	uint32_t scans;
 	uint32_t ms;
+	uint32_t cpu_ms; /* of the children */
 };
 
 /* One check: its result, and the verdicts.  Zeroed = none was made. */

@@ -61,6 +61,7 @@ struct oh_reach_check {
 	uint32_t unseen; /* threads whose registers nobody sees */
 	pid_t parent;
 	int64_t until_ms;
+	int64_t cpu_us; /* of the children that were reaped */
 	int pagemap;
 	bool fault; /* the child met memory that cannot be read */
 	struct oh_points points;

@@ -41,6 +41,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -328,13 +329,17 @@ map_region(struct oh_reach_check *c, uint32_t map_count)
  * has, too.
  */
 static bool
-reaped(pid_t pid, int how)
+reaped(struct oh_reach_check *c, pid_t pid, int how)
 {
+	struct rusage used = { 0 };
 	long got;
 
 	do {
-		got = OH_SYS(wait4, pid, 0, __WCLONE | how, 0, 0, 0);
+		got = OH_SYS(wait4, pid, 0, __WCLONE | how, &used, 0, 0);
 	} while (got == -EINTR);
+	if (got > 0)
+		c->cpu_us += (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+			     used.ru_utime.tv_usec + used.ru_stime.tv_usec;
 	return got != 0;
 }
 
@@ -351,7 +356,7 @@ attend(struct oh_reach_check *c, pid_t pid)
 			read_missing(c);
 			continue;
 		}
-		if (reaped(pid, WNOHANG))
+		if (reaped(c, pid, WNOHANG))
 			return oh_load_acquire(&r->state) == OH_REACH_DONE
 				   ? NULL /* [P1] */
 				   : "the scanning child was ended";
@@ -365,7 +370,7 @@ attend(struct oh_reach_check *c, pid_t pid)
 		}
 		oh_reach_wait_state(r, state, POLL_MS);
 	}
-	(void)reaped(pid, 0);
+	(void)reaped(c, pid, 0);
 	return why;
 }
 
@@ -495,6 +500,7 @@ oh_reach_check(struct oh_reach *ret, const struct oh_reach_ask *ask)
 	ret->result.why_not = make_check(&c, &ret->result);
 	ret->result.made = ret->result.why_not == NULL;
 	ret->result.ms = (uint32_t)(now_ms() - start);
+	ret->result.cpu_ms = (uint32_t)(c.cpu_us / 1000);
 	if (!ret->result.made) {
 		drop_region(&c);
 		return;

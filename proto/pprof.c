@@ -532,6 +532,9 @@ put_leak_check(struct encoder *e)
 	oh_out_u64(&line, r->ms);
 	oh_out_str(&line, " ms, scans ");
 	oh_out_u64(&line, r->scans);
+	oh_out_str(&line, ", cpu ");
+	oh_out_u64(&line, r->cpu_ms);
+	oh_out_str(&line, " ms");
 	put_comment(e, &line);
 }
 

@@ -38,7 +38,7 @@
  *                  recording was ever stopped), samples, own memory;
  *                  after a leak check `leak check: lost N interior N indirect
  *                  N unsure N of N samples` and `leak scan: N bytes in N ms,
- *                  scans N`, or `leak check: not made: REASON`;
+ *                  scans N, cpu N ms`, or `leak check: not made: REASON`;
  *                  and `dropped: REASON N` per reason, or `dropped: none`
  *
  * A site without a stack gets one location that says "[unknown stack]".

@@ -10,8 +10,8 @@
  *	period N
  *	comment TEXT
  *	mapping ID START LIMIT OFFSET BUILD_ID FILE
- *	sample ALLOC_OBJECTS ALLOC_BYTES LIVE_OBJECTS LIVE_BYTES bytes=N thread=NAME [leak=CLASS] [ages=N,...] |
- *	    ADDRESS ... | FILE+VADDR ... | FUNCTION ...		(one line, leaf first)
+ *	sample ALLOC_OBJECTS ALLOC_BYTES LIVE_OBJECTS LIVE_BYTES bytes=N thread=NAME [leak=CLASS]
+ *[ages=N,...] | ADDRESS ... | FILE+VADDR ... | FUNCTION ...		(one line, leaf first)
  *
  * Names of functions come from the symbol tables of the files mapped.
  */

@@ -595,13 +595,14 @@ START_TEST(a_leak_check_is_reported)
 		    .unsure = 1,
 		    .scanned_bytes = 12345,
 		    .scans = 2,
-		    .ms = 67 },
+		    .ms = 67,
+		    .cpu_ms = 60 },
 	};
 	static const char *const want[3][2] = {
 		{ NULL, NULL },
 		{ "leak check: not made: it rains", NULL },
 		{ "leak check: lost 4 interior 3 indirect 2 unsure 1 of 100 samples",
-		    "leak scan: 12345 bytes in 67 ms, scans 2" },
+		    "leak scan: 12345 bytes in 67 ms, scans 2, cpu 60 ms" },
 	};
 
 	for (int i = 0; i < 3; i++) {
