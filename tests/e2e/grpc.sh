@@ -132,7 +132,7 @@ if command -v openssl >/dev/null; then
 	push "$profile"
 	equal 'TLS of nobody: status' "$rc $(requests)" '2 1'
 	unset scheme
-	"$prog/mkprofile" --pid 9 --samples 300 "$spool/many.pb.gz"
+	"$prog/mkprofile" --pid 9 --samples 5000 "$spool/many.pb.gz"
 	forget_requests
 	OTEL_EXPORTER_OTLP_CERTIFICATE=$work/cert "$otheap" agent --spool "$spool" --protocol grpc \
 		--endpoint "https://localhost:$port" --once --max-request 16k
