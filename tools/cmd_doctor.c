@@ -19,11 +19,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "tools/export_config.h"
 #include "tools/library.h"
 #include "tools/mem.h"
 #include "tools/print.h"
 #include "tools/process.h"
 #include "tools/program.h"
+#include "tools/reach.h"
 #include "tools/settings.h"
 #include "tools/trial.h"
 
@@ -235,6 +237,20 @@ check_library(const struct options *o)
 	    folders[0], strerror(first));
 }
 
+/* Where profiles are to be sent, if they are. */
+static void
+check_collector(void)
+{
+	static const char *const marks[] = {
+		[OH_REACH_OK] = "ok", [OH_REACH_NOTE] = "note", [OH_REACH_NO] = "no"
+	};
+	char text[1024];
+
+	if (oh_export_wanted())
+		say(marks[oh_reach_collector("doctor", text, sizeof(text))], "collector", "%s",
+		    text);
+}
+
 /* ---- a program's file ----------------------------------------------------------------- */
 
 static void
@@ -402,6 +418,7 @@ doctor(int argc, char **argv)
 		check_settings(environ);
 		check_signal();
 		check_library(&o);
+		check_collector();
 		if (o.what != NULL)
 			check_named(o.what);
 	}

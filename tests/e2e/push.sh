@@ -211,6 +211,34 @@ else
 	skip 'TLS' 'no openssl here'
 fi
 
+# ---- otheap doctor -------------------------------------------------------------------------
+
+# answers NAME STATUS MARK TEXT - what it says of the collector.
+answers() {
+	timeout -s KILL 60 env OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" \
+		"$otheap" doctor >"$work/answer" 2>"$said" </dev/null
+	rc=$?
+	if [ $rc = "$2" ] && [ ! -s "$said" ] && grep -q "^$3 *collector  .*$4" "$work/answer"; then
+		ok "$1"
+	else
+		not_ok "$1" "exit $rc, $(grep collector "$work/answer") $(cat "$said")"
+	fi
+}
+collector
+answers 'doctor' 0 ok 'takes profiles'
+script '400 nothing in it'
+answers 'doctor: it answers' 0 ok 'answers (HTTP status 400'
+script '503 busy'
+answers 'doctor: later' 0 note '503: busy'
+script '401 who'
+answers 'doctor: not let in' 1 no OTEL_EXPORTER_OTLP_HEADERS
+script '404 no'
+answers 'doctor: no profiles' 1 no profilesSupport
+collector_stops
+answers 'doctor: nobody there' 1 no 'start it'
+"$otheap" doctor >"$work/answer" 2>&1
+equal 'doctor: no endpoint' "$? $(grep -c collector "$work/answer")" '0 0'
+
 # ---- nothing there, wrong usage ----------------------------------------------------------
 
 collector
