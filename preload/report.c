@@ -13,14 +13,18 @@
 #include "preload/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/atomic.h"
+#include "core/base.h"
 #include "core/out.h"
+#include "core/sys.h"
 #include "preload/dump.h"
 #include "preload/launch.h"
 #include "preload/lifecycle.h"
+#include "preload/names.h"
 
 #define STATUS_LEAKS 1 /* of otheap leaks --exit-report */
 
@@ -89,24 +93,199 @@ expand(struct name *n, const struct oh_snapshot *snap, uint64_t seq)
 
 /* ---- without the command ------------------------------------------------------------ */
 
+#define SITES_SHOWN 10u
+#define FRAMES_SHOWN 12u
+#define PREFIX "==otheap== "
+
+/* The part of a site that is lost, or NULL. */
+static const struct oh_snap_live *
+lost_part(const struct oh_snap_site *site)
+{
+	for (uint32_t i = 0; i < site->live_count; i++)
+		if (site->live[i].leak == OH_LEAK_LOST)
+			return &site->live[i];
+	return NULL;
+}
+
+static uint64_t
+whole(double v)
+{
+	return (uint64_t)(v + .5);
+}
+
 static void
-tell_without(const char *path, int error)
+add_amount(struct oh_out *o, double bytes, double blocks)
+{
+	oh_out_u64(o, whole(bytes));
+	oh_out_str(o, " bytes in ");
+	oh_out_u64(o, whole(blocks));
+	oh_out_str(o, " blocks");
+}
+
+static void
+add_hex(struct oh_out *o, uint64_t v)
+{
+	char digits[20] = "";
+	size_t at = sizeof(digits) - 1;
+
+	do {
+		digits[--at] = "0123456789abcdef"[v & 15];
+		v >>= 4;
+	} while (v != 0);
+	oh_out_str(o, "0x");
+	oh_out_str(o, digits + at);
+}
+
+/* function+0x1a  file+0x2b3c */
+static OH_NOINLINE void
+put_frame(const struct oh_snapshot *snap, oh_frame frame, bool first, int fd)
+{
+	uint64_t pc = oh_frame_pc(frame) - 1; /* inside the call */
+	unsigned id = oh_frame_module(frame);
+	char name[200];
+	struct oh_out o;
+
+	oh_out_reset(&o);
+	oh_out_str(&o, first ? PREFIX "     at " : PREFIX "     by ");
+	uint64_t offset = oh_name_of(pc, name, sizeof(name));
+	if (offset != UINT64_MAX) {
+		oh_out_str(&o, name);
+		oh_out_str(&o, "+");
+		add_hex(&o, offset);
+		oh_out_str(&o, "  ");
+	}
+	if (id >= 1 && id <= snap->module_count) {
+		const struct oh_snap_module *m = &snap->modules[id - 1];
+		const char *slash = strrchr(m->path, '/');
+		oh_out_str(&o, slash != NULL ? slash + 1 : m->path);
+		oh_out_str(&o, "+");
+		add_hex(&o, pc - m->start + m->offset);
+	} else {
+		add_hex(&o, pc);
+	}
+	oh_out_line(&o, fd);
+}
+
+static OH_NOINLINE void
+put_site(const struct oh_snapshot *snap, const struct oh_snap_site *site, unsigned number, int fd)
+{
+	const struct oh_snap_live *lost = lost_part(site);
+	struct oh_out o;
+
+	oh_out_reset(&o);
+	oh_out_str(&o, PREFIX);
+	oh_out_u64(&o, number);
+	oh_out_str(&o, ". ");
+	add_amount(&o, lost->bytes, lost->objects);
+	oh_out_line(&o, fd);
+	for (uint32_t i = 0; i < site->depth && i < FRAMES_SHOWN; i++)
+		put_frame(snap, site->frames[i], i == 0, fd);
+}
+
+/* The largest that is smaller than the one before, or as large and behind it. */
+static const struct oh_snap_site *
+next_largest(const struct oh_snapshot *snap, const struct oh_snap_site *before)
+{
+	const struct oh_snap_site *best = NULL;
+	double limit = before != NULL ? lost_part(before)->bytes : 0;
+
+	for (uint32_t i = 0; i < snap->site_count; i++) {
+		const struct oh_snap_site *s = &snap->sites[i];
+		const struct oh_snap_live *lost = lost_part(s);
+		if (lost == NULL || (before != NULL && (lost->bytes > limit ||
+							   (lost->bytes >= limit && s <= before))))
+			continue;
+		if (best == NULL || lost->bytes > lost_part(best)->bytes)
+			best = s;
+	}
+	return best;
+}
+
+static OH_NOINLINE void
+put_lost(const struct oh_snapshot *snap, int fd)
+{
+	const struct oh_snap_site *site = NULL;
+	double bytes = 0, blocks = 0;
+	unsigned sites = 0;
+	struct oh_out o;
+
+	for (uint32_t i = 0; i < snap->site_count; i++) {
+		const struct oh_snap_live *lost = lost_part(&snap->sites[i]);
+		if (lost == NULL)
+			continue;
+		bytes += lost->bytes;
+		blocks += lost->objects;
+		sites++;
+	}
+	oh_out_reset(&o);
+	oh_out_str(&o, PREFIX "leak report: ");
+	oh_out_str(&o, snap->program);
+	oh_out_str(&o, " (pid ");
+	oh_out_u64(&o, (uint64_t)(uint32_t)snap->pid);
+	oh_out_str(&o, "): definitely lost: ");
+	add_amount(&o, bytes, blocks);
+	oh_out_str(&o, snap->interval_bytes > 1 ? ", estimated, at " : " at ");
+	oh_out_u64(&o, sites);
+	oh_out_str(&o, " sites");
+	oh_out_line(&o, fd);
+	for (unsigned i = 1; i <= SITES_SHOWN; i++) {
+		site = next_largest(snap, site);
+		if (site == NULL)
+			break;
+		put_site(snap, site, i, fd);
+	}
+}
+
+/* Where the report goes; STDERR_FILENO, or a descriptor to close, or -1. */
+static int
+open_report(const char *name)
+{
+	if (strcmp(name, "stderr") == 0)
+		return STDERR_FILENO;
+	if (strcmp(name, "none") == 0)
+		return -1;
+	return (int)oh_sys_openat(
+	    AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static OH_NOINLINE void
+tell_why(const char *path, int error, int fd)
 {
 	struct oh_out o;
 
-	if (oh_config.quiet || strcmp(oh_config.leak_report, "none") == 0)
-		return;
 	oh_out_reset(&o);
-	oh_out_str(&o, "otheap: no leak report: ");
+	oh_out_str(&o, "otheap: ");
 	if (error == -ENOENT) {
 		oh_out_str(&o, "the command otheap is not beside the library (OTHEAP_COMMAND)");
 	} else {
 		oh_out_str(&o, "the command otheap cannot be started, error ");
 		oh_out_i64(&o, -(int64_t)error);
 	}
-	oh_out_str(&o, "; for names: otheap leaks ");
+	oh_out_str(&o, "; for names and growth: otheap leaks ");
 	oh_out_str(&o, path);
-	oh_out_line(&o, STDERR_FILENO);
+	oh_out_line(&o, fd);
+}
+
+/*
+ * What was lost, by names of dynamic symbol tables.  Suppressions are by
+ * names of all functions, so with them nothing can be said of the status.
+ */
+static void
+report_without(const struct oh_snapshot *snap, const char *name, const char *path, int error)
+{
+	bool lost = snap->leaks.made && snap->leaks.found[OH_LEAK_LOST] > 0;
+	int fd = -1;
+
+	if (lost || (strcmp(name, "stderr") == 0 && !oh_config.quiet))
+		fd = open_report(name);
+	if (lost && fd >= 0)
+		put_lost(snap, fd);
+	if (fd >= 0)
+		tell_why(path, error, fd);
+	if (fd > STDERR_FILENO)
+		(void)oh_sys_close(fd);
+	if (lost && oh_config.leak_suppressions[0] != '/')
+		oh_store_release(&found, 1); /* [R1] */
 }
 
 /* ---- with it ------------------------------------------------------------------------- */
@@ -142,7 +321,7 @@ oh_report_write(const struct oh_snapshot *snap, const char *path, uint64_t seq)
 	if (status == STATUS_LEAKS)
 		oh_store_release(&found, 1); /* [R1] */
 	else if (status < 0 && status != -ETIMEDOUT)
-		tell_without(path, status);
+		report_without(snap, report.text, path, status);
 }
 
 bool

@@ -43,6 +43,24 @@ value() {
 	sed -n "s|^$1 ||p" "$said" 2>/dev/null
 }
 
+# phases LINES [VAR=VALUE...] - a program that does these and ends with 4.
+phases() {
+	fresh
+	printf '%b\nexit 4\n' "$1" >"$own/lines"
+	shift
+	timeout -s KILL 60 env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" $one "$@" "$prog/phases" \
+		>"$out" 2>"$err" <"$own/lines"
+	rc=$?
+}
+
+# keep, lose [VAR=VALUE...] - one that loses nothing, and one that loses 50 blocks of 777 bytes.
+keep() {
+	phases 'first 100 1000' "$@"
+}
+lose() {
+	phases 'first 100 1000\nlose 50 777' "$@"
+}
+
 # ---- how it is started ------------------------------------------------------------------
 
 leak 0 OTHEAP_LEAK_CHECK=1 "$prog/hold" alloc exit 7
@@ -158,17 +176,41 @@ fi
 
 # ---- where it cannot be started, or takes long -----------------------------------------------
 
-run $one OTHEAP_COMMAND=/no/such OTHEAP_LEAK_EXITCODE=23 "$prog/hold" alloc exit 4
+keep OTHEAP_COMMAND=/no/such OTHEAP_LEAK_EXITCODE=23
 equal "no command: status" "$rc" 4
 equal "no command: one line" "$(wc -l <"$err")" 1
 check "no command: how to get names later" grep -q "otheap leaks $(last_file)" "$err"
-run $one OTHEAP_COMMAND=/no/such OTHEAP_LEAK_CHECK=1 OTHEAP_QUIET=1 "$prog/hold" alloc
+keep OTHEAP_COMMAND=/no/such OTHEAP_LEAK_CHECK=1 OTHEAP_QUIET=1
 silent "no command, quiet"
 cp "$lib" "$work/libotheap.so"
 lib=$work/libotheap.so
-run $one OTHEAP_LEAK_CHECK=1 "$prog/hold" alloc
+keep OTHEAP_LEAK_CHECK=1
 check "not beside the library" grep -q 'is not beside the library' "$err"
 lib=$B/libotheap.so
+
+lose OTHEAP_COMMAND=/no/such OTHEAP_LEAK_EXITCODE=23
+equal "no command, leaks: status" "$rc" 23
+check "no command, leaks: what is lost" \
+	grep -qE '^==otheap== leak report: phases .*definitely lost: (3[5-9][0-9]{3}) bytes in (4[5-9]|50) blocks at 1 sites$' "$err"
+check "no command, leaks: where" grep -qE '^==otheap== +(at|by) phases\+0x[0-9a-f]+$' "$err"
+check "no command, leaks: names of the C library" grep -qE '^==otheap== +by __libc_start_main\+0x[0-9a-f]+  libc\.so\.6\+0x' "$err"
+check "no command, leaks: how to get all names" grep -q "for names and growth: otheap leaks $(last_file)" "$err"
+lose OTHEAP_COMMAND=/no/such OTHEAP_LEAK_REPORT="$work/own.txt"
+equal "no command, to a file: status" "$rc" 4
+silent "no command, to a file"
+check "no command, to a file" grep -q 'definitely lost' "$work/own.txt"
+
+# ---- the command itself ----------------------------------------------------------------------
+
+lose OTHEAP_LEAK_EXITCODE=23
+equal "the command: status" "$rc" 23
+check "the command: what is lost" grep -q 'in .* blocks of 777 B' "$err"
+check "the command: and where, by its line" grep -q 'site_lose .*phases\.c:' "$err"
+echo 'leak:site_lose' >"$work/suppressions"
+lose OTHEAP_LEAK_EXITCODE=23 OTHEAP_LEAK_SUPPRESSIONS="$work/suppressions"
+equal "the command: suppressed" "$rc" 4
+keep OTHEAP_LEAK_EXITCODE=23
+equal "the command: no leak, no report" "$rc $(cat "$err")" "4 "
 
 cat >"$work/slow" <<END
 #!/bin/sh
