@@ -269,6 +269,19 @@ write_frames(FILE *to, const struct oh_profile *p, const struct oh_table *t)
 	}
 }
 
+/* As printf, but it is called for each frame of each stack. */
+static void
+put_number(FILE *to, uint32_t n)
+{
+	char text[12];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	(void)fwrite_unlocked(text + at, 1, sizeof(text) - at, to);
+}
+
 /* The rows of one type: their stacks, root first, and their values. */
 static void
 write_samples(FILE *to, const struct oh_profile *p, const struct oh_table *t)
@@ -288,7 +301,9 @@ write_samples(FILE *to, const struct oh_profile *p, const struct oh_table *t)
 			uint32_t l = p->frames[f];
 
 			for (uint32_t k = t->place_at[l + 1]; k-- > t->place_at[l];) {
-				(void)fprintf(to, inner ? "%u" : ",%u", t->place_ids[k]);
+				if (!inner)
+					(void)putc_unlocked(',', to);
+				put_number(to, t->place_ids[k]);
 				inner = false;
 			}
 		}
