@@ -17,6 +17,7 @@
 
 #include "core/command.h"
 #include "tools/mem.h"
+#include "tools/print.h"
 #include "tools/process.h"
 #include "tools/settings.h"
 #include "tools/written.h"
@@ -276,8 +277,14 @@ answer(int argc, char **argv, const struct oh_command *command, int value)
 	good = oh_process_open(o.pid, &p, &err) && oh_process_is_ours(&p, &err) &&
 	       oh_process_has_library(&p, &err) && oh_process_listens(&p, &signal, &err) &&
 	       ask(&o, &p, signal, &err);
-	if (!good)
-		(void)fprintf(stderr, "otheap: %s: pid %d: %s\n", o.name, (int)o.pid, err.text);
+	if (!good) {
+		(void)fprintf(stderr, "otheap: %s: ", o.name);
+		if (p.name[0] != '\0') {
+			oh_print_clean(stderr, p.name);
+			(void)fputs(", ", stderr);
+		}
+		(void)fprintf(stderr, "pid %d: %s\n", (int)o.pid, err.text);
+	}
 	oh_process_close(&p);
 	return good ? OH_EXIT_OK : OH_EXIT_BAD;
 }

@@ -121,6 +121,8 @@ fresh
 sleep 60 &
 pid=$!
 started="$started $pid"
+until_true grep -qx sleep /proc/$pid/comm
+refused 'no library, of which program' "dump: sleep, pid $pid: " $pid
 refused 'no library' 'libotheap.so is not loaded in it; start the program with: otheap run -- ' $pid
 lives 'no library'
 kill -9 $pid
