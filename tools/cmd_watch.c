@@ -387,17 +387,18 @@ look(void *arg, struct oh_error *err)
 	int64_t start_ns = x->tables.root.start_ns;
 	uint64_t base = x->tables.root.arena_base;
 	enum oh_tables_result rc = oh_tables_read(&x->tables, &x->memory, x->root, err);
+	bool other = x->w.looks > 0 &&
+		     (x->tables.root.start_ns != start_ns || x->tables.root.arena_base != base);
 
 	if (rc != OH_TABLES_OK && has_ended(x))
 		return OH_TABLES_ENDED;
-	if (rc == OH_TABLES_OK && x->w.looks > 0 &&
-	    (x->tables.root.start_ns != start_ns || x->tables.root.arena_base != base)) {
+	if (rc == OH_TABLES_OK && other) {
 		/* The root of another program, by chance at the same place. */
 		oh_watch_reset(&x->w);
 		x->source.executed = true;
 	}
 	/* While a program starts anew, its library records nothing yet. */
-	if (rc == OH_TABLES_MOVED || (rc == OH_TABLES_BAD && x->w.looks > 0))
+	if (rc == OH_TABLES_MOVED || (rc == OH_TABLES_BAD && other))
 		rc = attach_again(x, err);
 	if (rc == OH_TABLES_DENIED)
 		(void)denied(err);

@@ -47,7 +47,7 @@ static const char keys[] =
     "  c                  by itself, or with everything it calls (functions)\n"
     "  /                  filter by a regular expression; an empty one shows all again\n"
     "  p, space           freeze, and go on\n"
-    "  + -                look half or twice as often\n"
+    "  + -                look twice or half as often\n"
     "  h, ?               this text            q  quit\n"
     "\n"
     "growth/min: bytes more than at the start of the window, for a minute of it.\n"
