@@ -212,6 +212,15 @@ for f in Makefile man; do ln -s "$root/$f" "$place/$f"; done
 ) </dev/null >/dev/null 2>&1
 check "docs: the place for the examples" test -e "$place/otheap.app.1234.2.pb.gz"
 
+# Somebody who listens, for the examples that send.
+mkdir "$work/collector"
+if command -v python3 >/dev/null; then
+	python3 "$root/tests/e2e/collector.py" "$work/collector" >"$work/collector/log" 2>&1 </dev/null &
+	started="$started $!"
+	until_true test -s "$work/collector/port"
+	endpoint=http://localhost:$(cat "$work/collector/port")
+fi
+
 # The lines of all `sh` blocks of the README, and of .Dl in the pages.
 examples() {
 	case $1 in
@@ -223,7 +232,8 @@ examples() {
 # What an example means here: where things are installed, and whose pid.
 here() {
 	sed -e "s|/usr/local/lib/libotheap.so|$lib|g" -e "s|/tmp/stage|$work/stage|g" \
-		-e "s|^make |$make --no-print-directory -s -C '$root' B='$B' |" -e "s/\\<PID\\>/$1/g"
+		-e "s|^make |$make --no-print-directory -s -C '$root' B='$B' |" -e "s/\\<PID\\>/$1/g" \
+		-e "s|http://localhost:4318|${endpoint:-}|g"
 }
 
 # try NAME LINE - run one line in that place; $out and $err.
@@ -232,6 +242,7 @@ try() {
 	(
 		cd "$place" || exit 1
 		PATH=$B:$PATH
+		export OTHEAP_SPOOL="$work/spool"
 		eval "$2"
 	) >"$out" 2>"$err" </dev/null
 	rc=$?
@@ -301,6 +312,17 @@ try_all() {
 				try "$what" "$(echo "$line" | here 0)"
 			else
 				skip "$what" "no jemalloc here"
+			fi
+			;;
+		*localhost:4318*)
+			if [ -n "${endpoint:-}" ]; then
+				before=$(find "$work/collector" -name '*.body' | wc -l)
+				# So that there is something to tell.
+				try "$what" "export OTHEAP_SAMPLE_INTERVAL=1; $(echo "$line" | here 0 | sed 's|\./app$|& alloc|')"
+				has_come() { [ "$(find "$work/collector" -name '*.body' | wc -l)" -gt "$before" ]; }
+				check "$what: arrives" until_true has_come
+			else
+				skip "$what" "no python3 here"
 			fi
 			;;
 		*./app*)
