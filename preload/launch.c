@@ -16,8 +16,7 @@
  *
  * They make raw system calls only and write to `job` alone.  The table of
  * descriptors is a copy of the worker's, which has nothing of the program's but
- * standard error.  If the program ends meanwhile, the go-between lives on, at
- * most as long as was to be waited.
+ * standard error.  If the program ends meanwhile, so does the go-between.
  */
 #include "preload/launch.h"
 
@@ -227,10 +226,14 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Asked again and again: a wait that sleeps has no limit. */
+/*
+ * Asked again and again: a wait that sleeps has no limit.  When the program ends
+ * nobody waits any more, and our memory is its.
+ */
 static int
 wait_for(long pid, int64_t until)
 {
+	long parent = OH_SYS(getppid, 0, 0, 0, 0, 0, 0);
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	uint32_t never = 0;
 	int status = 0;
@@ -241,7 +244,7 @@ wait_for(long pid, int64_t until)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (got != 0 && got != -EINTR)
 			return (int)got;
-		if (now_ms() >= until)
+		if (now_ms() >= until || OH_SYS(getppid, 0, 0, 0, 0, 0, 0) != parent)
 			return -ETIMEDOUT;
 		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
 	}

@@ -224,3 +224,21 @@ read -r slow <"$work/slow.pid"
 check "and is not ended with it" kill -0 "$slow"
 started="$started $slow"
 kill "$slow" 2>/dev/null
+
+# The program is killed while it waits: the command goes on, nothing else is left.
+rm -f "$work/slow.pid"
+start $one OTHEAP_COMMAND="$work/slow" OTHEAP_LEAK_CHECK=1 OTHEAP_EXIT_TIMEOUT=60 "$prog/hold" alloc
+wait_said ready
+exec 9>&-
+until_true test -s "$work/slow.pid"
+read -r slow <"$work/slow.pid"
+started="$started $slow"
+between=$(cut -d ' ' -f 4 "/proc/$slow/stat")
+check "the command is a child of a go-between" test "$between" != "$pid"
+kill -9 "$pid"
+reap
+equal "killed while it waits: status" "$rc" 137
+gone() { ! kill -0 "$between" 2>/dev/null || grep -q '^State:.Z' "/proc/$between/status"; }
+check "killed while it waits: no go-between is left" until_true gone
+check "killed while it waits: the command goes on" kill -0 "$slow"
+kill "$slow" 2>/dev/null

@@ -118,6 +118,39 @@ inside forks
 equal "forks: a marker for each" "$(find "$dir" -name '*.process' | wc -l)" 3
 silent forks
 
+# ---- the agent itself --------------------------------------------------------------------------
+
+if command -v python3 >/dev/null; then
+	cat >"$work/server.py" <<-'END'
+		import http.server, sys
+		class Handler(http.server.BaseHTTPRequestHandler):
+		    def do_POST(self):
+		        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+		        print("got", self.path, flush=True)
+		        self.send_response(200)
+		        self.send_header("Content-Length", "0")
+		        self.end_headers()
+		    def log_message(self, *args):
+		        pass
+		server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+		print(server.server_port, flush=True)
+		server.serve_forever()
+	END
+	python3 "$work/server.py" >"$work/server" 2>/dev/null &
+	started="$started $!"
+	until_true test -s "$work/server"
+	port=$(head -n 1 "$work/server")
+	rm -rf "$spool"
+	run $one OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$port" OTHEAP_SPOOL="$spool" "$prog/hold" alloc exit 3
+	equal "the agent: status of the program" "$rc" 3
+	silent "the agent"
+	check "the agent: the profile arrives" until_true grep -q '^got /v1development/profiles' "$work/server"
+	none_left() { [ "$(find "$spool" -maxdepth 1 -name '*.pb.gz' -o -maxdepth 1 -name '*.process' | wc -l)" = 0 ]; }
+	check "the agent: nothing waits any more" until_true none_left
+else
+	skip "the agent: the profile arrives" "no python3"
+fi
+
 # ---- where it cannot be started ---------------------------------------------------------------
 
 run $one $endpoint OTHEAP_COMMAND=/no/such "$prog/hold" alloc exit 5
