@@ -72,7 +72,7 @@ struct oh_leak_site {
 		double bytes_before, bytes_now;
 		double older_half; /* of the fresh ones born in the window, in its first half */
 		double born;       /* these */
-		double spread_ms;  /* interquartile range of their ages */
+		double spread_ms;  /* the shortest span of ages that half of these are in */
 	} count[OH_LEAK_POPULATIONS];
 
 	/* the verdict; growth is that of the population tested */

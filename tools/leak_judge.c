@@ -28,10 +28,10 @@
  *	More than chance is also what a program built up once, or holds just now.
  *	Of blocks with ages is asked that they are not nearly all young (a request in
  *	flight; a cache with a turnover that was empty at the first profile), and
- *	that their births are spread over more than a tenth of the time or so. In a
- *	series of three or more, Kendall's test of trend must agree, at a level that
- *	only asks that the profiles between do not contradict. What fails here is
- *	`unsteady`, not a suspect.
+ *	that half of them were not born within a tenth of the time. In a series of
+ *	three or more, Kendall's test of trend must agree, at a level that only asks
+ *	that the profiles between do not contradict. What fails here is `unsteady`,
+ *	not a suspect.
  *
  * The rate of a series is Sen's slope. The profiles of one process share
  * samples, so the points do not scatter as much as they are wrong: the half
@@ -52,7 +52,7 @@
 #define SETTLED_SHARE .33 /* of the growth, at least; 3/4 of a steady leak are */
 #define OLDER_SHARE .25   /* of the blocks born in the first half; 1/2 of a steady leak are */
 #define OLDER_LEVEL .005  /* and by chance less than that only so often */
-#define SPREAD_SHARE .1   /* of the window; the quartiles of a steady leak are 1/2 apart */
+#define SPREAD_SHARE .1   /* of the window, for half of the births; 1/2 in a steady leak */
 #define TREND_LEVEL .17   /* 1/6 is what three profiles can give */
 
 static const double *
@@ -170,7 +170,7 @@ unsteady(const struct oh_leaks *l, const struct oh_leak_site *s)
 			OLDER_LEVEL)
 			return "most of it does not grow old";
 		if (c->spread_ms < SPREAD_SHARE * l->window_ms)
-			return "it came in one go";
+			return "half of it came in one go";
 	}
 	if (l->count > 2 && s->trend_p > TREND_LEVEL)
 		return "the profiles between show no trend";

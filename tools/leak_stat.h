@@ -80,4 +80,10 @@ void oh_ages_sort(struct oh_age *a, size_t n);
 /* Of `n` sorted ages, the one below which the share q in [0, 1] of the blocks is; 0 of none. */
 double oh_ages_quantile(const struct oh_age *a, size_t n, double q);
 
+/*
+ * The width of the shortest interval that holds half of the blocks (the shorth: D. F.
+ * Andrews and others, Robust Estimates of Location, 1972); `a` is sorted.  0 of none.
+ */
+double oh_ages_shorth_ms(const struct oh_age *a, size_t n);
+
 #endif

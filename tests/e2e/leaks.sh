@@ -103,7 +103,7 @@ check '... by its old blocks' grep -qF 'of blocks older than 2.50 min' "$out"
 check 'what is not steady is counted' grep -qF '2 call stacks grew by 27.53 MiB, but not as a leak does' "$out"
 check 'different sizes are one site' grep -qF 'of 1000 B to 1.95 KiB' "$out"
 check 'ages' grep -q 'age    oldest 9.83 min, median [5-7][.0-9]* min, newest 10.00 s' "$out"
-gives '--all says why' 3 'not steady: it came in one go' --all "$work/base.pb.gz" "$work/now.pb.gz"
+gives '--all says why' 3 'not steady: half of it came in one go' --all "$work/base.pb.gz" "$work/now.pb.gz"
 check '... and of what is young' grep -qF 'not steady: nearly all of it is young' "$out"
 check '... and what is old' grep -qF 'at old  o.c:5' "$out"
 gives 'nothing to say' 0 'Growing: none' "$work/base.pb.gz" "$work/base.pb.gz"
@@ -284,18 +284,19 @@ try -o json --all "$work/base.pb.gz" "$work/odd.pb.gz"
 check '... JSON is valid' python3 -m json.tool "$out" /dev/null
 n=0
 : >"$work/crashed"
-size=$(wc -c <"$work/now.pb.gz")
 gzip -dc "$work/now.pb.gz" >"$work/plain"
+python3 -c '
+import random, sys
+plain = open(sys.argv[1], "rb").read()
+for n in range(1, 61):
+    r = random.Random(n)
+    b = bytearray(plain)
+    for _ in range(r.randrange(1, 6)):
+        b[r.randrange(len(b))] = r.randrange(256)
+    open(sys.argv[2] + str(n), "wb").write(b)' "$work/plain" "$work/flipped"
 while [ $n -lt 60 ]; do
 	n=$((n + 1))
-	python3 -c '
-import random, sys
-r = random.Random(int(sys.argv[1]))
-b = bytearray(open(sys.argv[2], "rb").read())
-for _ in range(r.randrange(1, 6)):
-    b[r.randrange(len(b))] = r.randrange(256)
-open(sys.argv[3], "wb").write(b)' $n "$work/plain" "$work/flipped"
-	try -o json --all --force "$work/base.pb.gz" "$work/flipped"
+	try -o json --all --force "$work/base.pb.gz" "$work/flipped$n"
 	case $rc in
 	0 | 1 | 3) python3 -m json.tool "$out" >/dev/null 2>&1 || echo "$n: no JSON" >>"$work/crashed" ;;
 	2) [ -s "$err" ] || echo "$n: 2 and no word" >>"$work/crashed" ;;
@@ -308,7 +309,7 @@ equal 'profiles with bytes changed' "$(cat "$work/crashed")" ''
 
 # leaky KIND - a leak of 4 MB over 1.2 s, at an interval of 16 KiB: some 256 samples; three profiles.
 leaky() {
-	start OTHEAP_SAMPLE_INTERVAL=16k OTHEAP_SEED=7 OTHEAP_DUMP_AT_EXIT=0 "$prog/leaky" "$1" 4000000 2
+	start OTHEAP_SAMPLE_INTERVAL=16k OTHEAP_SEED=7 OTHEAP_LEAK_CHECK=1 OTHEAP_LEAK_REPORT=none "$prog/leaky" "$1" 4000000 2
 	wait_said ready || not_ok "leaky $1" 'not ready'
 	for n in 1 2 3; do
 		kill -USR2 "$pid"
@@ -319,13 +320,25 @@ leaky() {
 	done
 	finish
 	work_dir=$dir
+	work_last=$(last_file)
 }
 for kind in lost kept; do
 	leaky $kind
 	gives "a program that leaks ($kind): two profiles" 3 'at leak_here' "$work_dir"/*.1.pb.gz "$work_dir"/*.3.pb.gz
 	equal "... and nothing else ($kind)" "$(grep -c '^ *[0-9]*\. ' "$out")" 1
 	check "... with its line ($kind)" grep -q 'leak_here .*leaky.c:[0-9]' "$out"
-	gives "a program that leaks ($kind): three" 3 'at leak_here' "$work_dir"/*.pb.gz
+	gives "a program that leaks ($kind): three" 3 'at leak_here' "$work_dir"/*.[123].pb.gz
+	try "$work_last"
+	case $kind in
+	lost)
+		equal 'lost blocks are told from kept ones: status' "$rc" 1
+		check '... lost' grep -qF 'at leak_here' "$out"
+		# 4000 blocks at an interval of 16 KiB: 250 samples, 6 %; 5 standard errors.
+		equal '... as many as there are' "$(sed -n 's/^Definitely lost: \([0-9.]*\) MiB .*/\1/p' "$out" |
+			awk '{ print ($1 > 2.6 && $1 < 5) }')" 1
+		;;
+	kept) equal 'lost blocks are told from kept ones: kept' "$rc $(grep -c 'leak_here' "$out")" '0 0' ;;
+	esac
 done
 leaky none
-gives 'a program that does not leak' 0 'Growing: none' "$work_dir"/*.pb.gz
+gives 'a program that does not leak' 0 'Growing: none' "$work_dir"/*.[123].pb.gz

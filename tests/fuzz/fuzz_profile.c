@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with itself,
- * make an OTLP request.
+ * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with
+ * itself, look for leaks, make an OTLP request.
  *
  *   with -fsanitize=fuzzer    a libFuzzer target
  *   with -DOH_FUZZ_REPLAY     see replay.h
@@ -13,6 +13,7 @@
 #include "proto/otlp/profiles.pb-c.h"
 #include "tools/aggregate.h"
 #include "tools/filter.h"
+#include "tools/leak.h"
 #include "tools/merge.h"
 #include "tools/otlp.h"
 #include "tools/symbols.h"
@@ -91,6 +92,37 @@ send_it(const struct oh_profile *p)
 	oh_otlp_seen_free(seen);
 	oh_resource_free(resource);
 	oh_binaries_free(files);
+}
+
+/* As two profiles of one process, half a second apart, and a third that is the same. */
+static void
+look_for_leaks(struct oh_profile *p)
+{
+	struct oh_profile *files[] = { p, p, p };
+	int types[] = { 0, 0, 0 };
+	struct oh_args a;
+	struct oh_leaks l = {
+		.a = &a,
+		.level = .05,
+		.count = 3,
+		.files = files,
+		.types = types,
+		.object_types = types,
+		.same_process = true,
+		.window_ms = 500,
+		.guard_ms = 125,
+		.old_ms = 500,
+	};
+
+	oh_args_init(&a, "leaks");
+	oh_leak_sites(&l, false);
+	oh_leak_judge(&l);
+	oh_leak_suppress(&l);
+	for (size_t i = 0; i < l.site_count; i++)
+		if (!(l.sites[i].p >= 0 && l.sites[i].p <= 1 && l.sites[i].q >= 0 &&
+			l.sites[i].q <= 1))
+			abort();
+	oh_leak_sites_free(&l);
 }
 
 int
