@@ -13,6 +13,7 @@
  *	threads	 pointers that other threads have, two of them in registers
  *	fiber	 ends on a stack that is a block itself
  *	watch	 asks for two leak checks and looks whether it can see the child
+ *	share	 many blocks of two sizes, every other one lost
  *	big N [wait]	N MiB of live memory, some lost; waits for the end of its
  *		 standard input
  */
@@ -483,6 +484,32 @@ watch(void)
 	CHECK(entries("/proc/self/fd", "") == fds);
 }
 
+/* ---- share ------------------------------------------------------------------------ */
+
+ALLOCATE(site_small_lost, 1004)
+ALLOCATE(site_small_kept, 1004)
+ALLOCATE(site_medium_lost, 60012)
+ALLOCATE(site_medium_kept, 60012)
+
+static void *volatile kept[20500];
+
+static SITE void
+share(void)
+{
+	for (int i = 0; i < 20000; i++) {
+		(void)site_small_lost();
+		kept[i] = site_small_kept();
+	}
+	for (int i = 0; i < 500; i++) {
+		(void)site_medium_lost();
+		kept[20000 + i] = site_medium_kept();
+	}
+	class("site_small_lost", "lost", 20000);
+	class("site_small_kept", "reached", 20000);
+	class("site_medium_lost", "lost", 500);
+	class("site_medium_kept", "reached", 500);
+}
+
 /* ---- big -------------------------------------------------------------------------- */
 
 static void **list;
@@ -535,6 +562,8 @@ main(int argc, char **argv)
 		end_on_fiber();
 	else if (strcmp(mode, "watch") == 0)
 		watch();
+	else if (strcmp(mode, "share") == 0)
+		share();
 	else if (strcmp(mode, "big") == 0 && argc > 2)
 		grow(atol(argv[2]));
 	else
