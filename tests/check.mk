@@ -52,11 +52,11 @@ $(B)/test/tools/%: $(B)/test/obj/tests/unit/tools/%.o $(t_tools)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(check_libs) $(tool_libs) -lm
 
 # OTLP requests as files: what the command sends, without sending it.
-otlp_bin := $(B)/otlp/encode
+otlp_bin := $(B)/otlp/encode $(B)/otlp/check
 $(B)/otlp/%: tests/otlp/%.c $(filter-out %/tools/otheap.o,$(tool_obj))
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(base) $(LDFLAGS) -o $@ $^ $(tool_libs)
+	$(Q)$(CC) $(CFLAGS) $(base) -MT $@ $(LDFLAGS) -o $@ $^ $(tool_libs) $(check_libs)
 
 # A program with a known truth is built as users build theirs.
 $(B)/prog/%: tests/prog/%.c
@@ -86,4 +86,5 @@ check-sanitize: ## slower share: unit tests under ASan+UBSan and TSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' unit
 	@$(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
 
+-include $(otlp_bin:%=%.d)
 -include $(wildcard $(B)/test/obj/*/*.d $(B)/test/obj/tests/unit/*/*.d $(B)/prog/*.d)

@@ -31,6 +31,16 @@ else
 	not_ok 'there are several parts' "$(wc -l <"$work/said")"
 fi
 
+# rules NAME FILE... - each of these requests is what the specification asks for.
+rules() {
+	name_=$1
+	shift
+	if "$B/otlp/check" "$@" >"$work/wrong" 2>&1; then ok "$name_"; else not_ok "$name_" "$(tail -n 3 "$work/wrong")"; fi
+}
+
+rules 'a large request keeps the rules' "$work/whole.0"
+rules 'parts keep the rules' "$work"/part.*
+
 # ---- exports of one process ------------------------------------------------------------
 
 run OTHEAP_SAMPLE_INTERVAL=1 "$prog/exact"
@@ -42,9 +52,13 @@ if cmp -s "$work/once.0" "$work/again.0"; then
 else
 	not_ok 'the same file gives the same bytes, ids and all' 'they differ'
 fi
+rules 'a request of a real program keeps the rules' "$work/once.0"
+"$encode" -l -n "$work/numeric" "$f" >"$work/said"
+rules 'so it does with numeric labels and without names' "$work/numeric.0"
 # Of a file that was sent before, only the state is sent again: two types of four.
 "$encode" "$work/twice" "$f" "$f" >"$work/said"
 equal 'what was allocated before is not sent twice' "$(awk '{ print $2 }' "$work/said")" 6
+rules 'two exports in one request keep the rules' "$work/twice.0"
 
 # ---- damaged and foreign ----------------------------------------------------------------
 

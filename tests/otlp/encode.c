@@ -4,6 +4,7 @@
  *
  *   encode [-n] [-l] [-m BYTES] [-p PID] OUT FILE...
  *   encode -b SECONDS FILE
+ *   encode -M OUT
  *
  * The first writes all files into as few requests as there is room for: OUT.0,
  * OUT.1, ...  Files of one process count as exports that follow each other.
@@ -16,6 +17,8 @@
  * out, and prints: samples of the file, distinct stacks, bytes of the request,
  * bytes compressed, samples encoded in a second of CPU time (without reading
  * and compressing), and most memory this process had, in KiB.
+ *
+ * The third writes a request of metrics, one of each kind.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@
 #include <zlib.h>
 
 #include "tools/otlp.h"
+#include "tools/otlp_metrics.h"
 #include "tools/otlp_names.h"
 
 static const char *out;
@@ -182,16 +186,41 @@ measure(const char *path, double limit)
 	    (double)(samples * turns) / spent, usage.ru_maxrss);
 }
 
+static void
+write_metrics(const char *path)
+{
+	static const struct oh_metric metrics[] = {
+		{ "otheap.test.sent", "{profile}", "Sent.", OH_METRIC_COUNTER, 0, "result", "ok" },
+		{ "otheap.test.sent", "{profile}", "Sent.", OH_METRIC_COUNTER, 7, "result", "bad" },
+		{ "otheap.test.spool", "By", "Waiting.", OH_METRIC_UPDOWN, 4096, NULL, NULL },
+		{ "otheap.test.age", "s", "Oldest.", OH_METRIC_GAUGE, -1, NULL, NULL },
+	};
+	struct oh_resource *resource = oh_resource_create();
+	int64_t now = (int64_t)time(NULL) * INT64_C(1000000000);
+	FILE *f = fopen(path, "w");
+	uint8_t *bytes;
+	size_t len;
+
+	oh_resource_complete(resource);
+	bytes = oh_metrics_encode(
+	    resource, metrics, OH_ARRAY_LEN(metrics), now - INT64_C(5000000000), now, &len);
+	if (f == NULL || fwrite(bytes, 1, len, f) != len || fclose(f) != 0)
+		die(path, "cannot be written");
+	free(bytes);
+	oh_resource_free(resource);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct oh_otlp_options options = { .max_bytes = 0 };
 	bool named = true;
+	const char *metrics = NULL;
 	double seconds = 0;
 	pid_t pid = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "nlm:p:b:")) != -1) {
+	while ((c = getopt(argc, argv, "nlm:p:b:M:")) != -1) {
 		if (c == 'n')
 			named = false;
 		else if (c == 'l')
@@ -202,10 +231,16 @@ main(int argc, char **argv)
 			pid = (pid_t)strtol(optarg, NULL, 10);
 		else if (c == 'b')
 			seconds = strtod(optarg, NULL);
+		else if (c == 'M')
+			metrics = optarg;
 		else
 			return 2;
 	}
 	argv += optind;
+	if (metrics != NULL) {
+		write_metrics(metrics);
+		return 0;
+	}
 	if (seconds > 0 && argv[0] != NULL) {
 		measure(argv[0], seconds);
 		return 0;

@@ -56,6 +56,11 @@ like_pprof() {
 		not_ok "$1: encoded" "$(head -c 300 "$work/said")"
 		return
 	fi
+	if "$B/otlp/check" "$work"/request.* >"$work/wrong" 2>&1; then
+		ok "$1: the rules are kept"
+	else
+		not_ok "$1: the rules are kept" "$(tail -n 3 "$work/wrong")"
+	fi
 	if ! send "$work"/request.*; then
 		not_ok "$1: taken" "$why"
 		return
@@ -175,6 +180,22 @@ done
 # shellcheck disable=SC2086 # a list
 equal 'none of their samples is lost' \
     "$(python3 $compare sums $texts | awk '{ sum += $3 } END { print sum }')" "$want"
+
+# ---- metrics -------------------------------------------------------------------------
+
+"$encode" -M "$work/metrics"
+number=$((number + 1))
+answer=$(collector_post "$work/metrics" metrics 2>&1 | tail -n 1)
+case $answer in
+'200 0' | '200 2') ok 'metrics are taken' ;;
+*) not_ok 'metrics are taken' "it answered $answer" ;;
+esac
+until_true [ -s "$box/$number.metrics.txt" ]
+equal 'sums and a gauge arrive as they are' "$(sed -n 's/^metric otheap\.test\.//p' "$box/$number.metrics.txt" | tr '\t' ' ' | sed 's/ $//')" \
+    'sent {profile} sum/Cumulative/true 0 result=ok
+sent {profile} sum/Cumulative/true 7 result=bad
+spool By sum/Cumulative/false 4096
+age s gauge -1'
 
 # ---- by otheap push, over both protocols ------------------------------------------------
 

@@ -33,6 +33,13 @@ typedef Opentelemetry__Proto__Profiles__V1development__Sample Sample;
 typedef Opentelemetry__Proto__Profiles__V1development__ScopeProfiles ScopeProfiles;
 typedef Opentelemetry__Proto__Profiles__V1development__Stack Stack;
 
+/* As ck_assert(), which writes to a file for each time it holds. */
+#define OTLP_MUST(cond) \
+	do { \
+		if (!(cond)) \
+			ck_abort_msg("not so: %s", #cond); \
+	} while (0)
+
 struct otlp_seen {
 	uint8_t *mapping, *location, *function, *string, *attribute, *stack;
 	const Dictionary *d;
@@ -42,8 +49,8 @@ struct otlp_seen {
 static inline void
 otlp_use(uint8_t *used, int32_t i, size_t n)
 {
-	ck_assert_int_ge(i, 0);
-	ck_assert_uint_lt((size_t)i, n);
+	OTLP_MUST(i >= 0);
+	OTLP_MUST((size_t)i < n);
 	used[i] = 1;
 }
 
@@ -51,11 +58,11 @@ static inline void
 otlp_use_attributes(const struct otlp_seen *s, const int32_t *indices, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		ck_assert_int_gt(indices[i], 0);
+		OTLP_MUST(indices[i] > 0);
 		otlp_use(s->attribute, indices[i], s->d->n_attribute_table);
 		for (size_t k = 0; k < i; k++)
-			ck_assert_int_ne(s->d->attribute_table[indices[i]]->key_strindex,
-			    s->d->attribute_table[indices[k]]->key_strindex);
+			OTLP_MUST(s->d->attribute_table[indices[i]]->key_strindex !=
+				  s->d->attribute_table[indices[k]]->key_strindex);
 	}
 }
 
@@ -66,17 +73,18 @@ otlp_distinct(ProtobufCMessage *const *m, size_t n)
 	uint8_t **packed = calloc(n, sizeof(uint8_t *));
 	size_t *len = calloc(n, sizeof(*len));
 
-	ck_assert_uint_ge(n, 1);
+	OTLP_MUST(n >= 1);
 	for (size_t i = 0; i < n; i++) {
 		len[i] = protobuf_c_message_get_packed_size(m[i]);
 		packed[i] = malloc(len[i] + 1);
 		(void)protobuf_c_message_pack(m[i], packed[i]);
 		/* Above some size only neighbours are compared: this is quadratic. */
 		for (size_t k = n > 3000 && i > 20 ? i - 20 : 0; k < i; k++)
-			ck_assert_msg(len[k] != len[i] || memcmp(packed[k], packed[i], len[i]) != 0,
-			    "entries %zu and %zu of %s are equal", k, i, m[i]->descriptor->name);
+			if (len[k] == len[i] && memcmp(packed[k], packed[i], len[i]) == 0)
+				ck_abort_msg("entries %zu and %zu of %s are equal", k, i,
+				    m[i]->descriptor->name);
 	}
-	ck_assert_uint_eq(len[0], 0);
+	OTLP_MUST(len[0] == 0);
 	for (size_t i = 0; i < n; i++)
 		free(packed[i]);
 	free(packed);
@@ -87,7 +95,8 @@ static inline void
 otlp_all_used(const char *what, const uint8_t *used, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
-		ck_assert_msg(used[i], "entry %zu of the %ss is not referred to", i, what);
+		if (!used[i])
+			ck_abort_msg("entry %zu of the %ss is not referred to", i, what);
 }
 
 static inline void
@@ -96,32 +105,32 @@ otlp_check_profile(struct otlp_seen *s, const Profile *p)
 	const Dictionary *d = s->d;
 	static const uint8_t zero[16];
 
-	ck_assert_ptr_nonnull(p->sample_type);
-	ck_assert_int_gt(p->sample_type->type_strindex, 0);
+	OTLP_MUST(p->sample_type != NULL);
+	OTLP_MUST(p->sample_type->type_strindex > 0);
 	otlp_use(s->string, p->sample_type->type_strindex, d->n_string_table);
 	otlp_use(s->string, p->sample_type->unit_strindex, d->n_string_table);
-	ck_assert_ptr_nonnull(p->period_type);
-	ck_assert_int_gt(p->period_type->type_strindex, 0);
-	ck_assert_int_gt(p->period_type->unit_strindex, 0);
+	OTLP_MUST(p->period_type != NULL);
+	OTLP_MUST(p->period_type->type_strindex > 0);
+	OTLP_MUST(p->period_type->unit_strindex > 0);
 	otlp_use(s->string, p->period_type->type_strindex, d->n_string_table);
 	otlp_use(s->string, p->period_type->unit_strindex, d->n_string_table);
-	ck_assert_int_gt(p->period, 0);
-	ck_assert_uint_eq(p->profile_id.len, 16);
-	ck_assert(memcmp(p->profile_id.data, zero, 16) != 0);
-	ck_assert_uint_eq(p->original_payload.len, 0);
+	OTLP_MUST(p->period > 0);
+	OTLP_MUST(p->profile_id.len == 16);
+	OTLP_MUST(memcmp(p->profile_id.data, zero, 16) != 0);
+	OTLP_MUST(p->original_payload.len == 0);
 	otlp_use_attributes(s, p->attribute_indices, p->n_attribute_indices);
-	ck_assert_uint_gt(p->n_samples, 0);
+	OTLP_MUST(p->n_samples > 0);
 	for (size_t i = 0; i < p->n_samples; i++) {
 		const Sample *x = p->samples[i];
 
 		otlp_use(s->stack, x->stack_index, d->n_stack_table);
-		ck_assert_int_eq(x->link_index, 0);
-		ck_assert_uint_eq(x->n_values, 1);
-		ck_assert_int_ne(x->values[0], 0);
-		ck_assert_uint_eq(x->n_timestamps_unix_nano, 0);
+		OTLP_MUST(x->link_index == 0);
+		OTLP_MUST(x->n_values == 1);
+		OTLP_MUST(x->values[0] != 0);
+		OTLP_MUST(x->n_timestamps_unix_nano == 0);
 		otlp_use_attributes(s, x->attribute_indices, x->n_attribute_indices);
 		if (i > 0) /* by position: equal ones would be neighbours or hash alike */
-			ck_assert(
+			OTLP_MUST(
 			    x->stack_index != p->samples[i - 1]->stack_index ||
 			    x->n_attribute_indices != p->samples[i - 1]->n_attribute_indices ||
 			    memcmp(x->attribute_indices, p->samples[i - 1]->attribute_indices,
@@ -144,23 +153,21 @@ otlp_check_tables(struct otlp_seen *s)
 
 		otlp_use(s->mapping, l->mapping_index, d->n_mapping_table);
 		if (l->mapping_index != 0 && d->mapping_table[l->mapping_index]->memory_limit) {
-			ck_assert_uint_ge(
-			    l->address, d->mapping_table[l->mapping_index]->memory_start);
-			ck_assert_uint_lt(
-			    l->address, d->mapping_table[l->mapping_index]->memory_limit);
+			OTLP_MUST(l->address >= d->mapping_table[l->mapping_index]->memory_start);
+			OTLP_MUST(l->address < d->mapping_table[l->mapping_index]->memory_limit);
 		}
 		for (size_t k = 0; k < l->n_lines; k++) {
-			ck_assert_int_gt(l->lines[k]->function_index, 0);
+			OTLP_MUST(l->lines[k]->function_index > 0);
 			otlp_use(s->function, l->lines[k]->function_index, d->n_function_table);
-			ck_assert_int_ge(l->lines[k]->line, 0);
-			ck_assert_int_ge(l->lines[k]->column, 0);
+			OTLP_MUST(l->lines[k]->line >= 0);
+			OTLP_MUST(l->lines[k]->column >= 0);
 		}
 		otlp_use_attributes(s, l->attribute_indices, l->n_attribute_indices);
 	}
 	for (size_t i = 1; i < d->n_mapping_table; i++) {
 		const Mapping *m = d->mapping_table[i];
 
-		ck_assert(m->memory_start < m->memory_limit ||
+		OTLP_MUST(m->memory_start < m->memory_limit ||
 			  (m->memory_start == 0 && m->memory_limit == 0));
 		otlp_use(s->string, m->filename_strindex, d->n_string_table);
 		otlp_use_attributes(s, m->attribute_indices, m->n_attribute_indices);
@@ -168,23 +175,23 @@ otlp_check_tables(struct otlp_seen *s)
 	for (size_t i = 1; i < d->n_function_table; i++) {
 		const Function *f = d->function_table[i];
 
-		ck_assert(f->name_strindex || f->system_name_strindex || f->filename_strindex);
+		OTLP_MUST(f->name_strindex || f->system_name_strindex || f->filename_strindex);
 		otlp_use(s->string, f->name_strindex, d->n_string_table);
 		otlp_use(s->string, f->system_name_strindex, d->n_string_table);
 		otlp_use(s->string, f->filename_strindex, d->n_string_table);
-		ck_assert_int_ge(f->start_line, 0);
+		OTLP_MUST(f->start_line >= 0);
 	}
 	for (size_t i = 1; i < d->n_attribute_table; i++) {
 		const Attribute *a = d->attribute_table[i];
 
-		ck_assert_int_gt(a->key_strindex, 0);
+		OTLP_MUST(a->key_strindex > 0);
 		otlp_use(s->string, a->key_strindex, d->n_string_table);
 		otlp_use(s->string, a->unit_strindex, d->n_string_table);
-		ck_assert_ptr_nonnull(a->value);
-		ck_assert_int_ne(a->value->value_case,
-		    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE__NOT_SET);
-		ck_assert_int_ne(a->value->value_case,
-		    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE_STRINDEX);
+		OTLP_MUST(a->value != NULL);
+		OTLP_MUST(a->value->value_case !=
+			  OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE__NOT_SET);
+		OTLP_MUST(a->value->value_case !=
+			  OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE_STRINDEX);
 	}
 }
 
@@ -199,21 +206,21 @@ oh_otlp_check(const uint8_t *bytes, size_t len)
 	const Dictionary *d;
 
 	ck_assert_msg(r != NULL, "the bytes are no request");
-	ck_assert_uint_gt(r->n_resource_profiles, 0);
-	ck_assert_ptr_nonnull(r->dictionary);
+	OTLP_MUST(r->n_resource_profiles > 0);
+	OTLP_MUST(r->dictionary != NULL);
 	s.d = d = r->dictionary;
 	otlp_distinct((ProtobufCMessage *const *)d->mapping_table, d->n_mapping_table);
 	otlp_distinct((ProtobufCMessage *const *)d->location_table, d->n_location_table);
 	otlp_distinct((ProtobufCMessage *const *)d->function_table, d->n_function_table);
 	otlp_distinct((ProtobufCMessage *const *)d->attribute_table, d->n_attribute_table);
 	otlp_distinct((ProtobufCMessage *const *)d->stack_table, d->n_stack_table);
-	ck_assert_uint_eq(d->n_link_table, 1);
-	ck_assert_uint_eq(protobuf_c_message_get_packed_size(&d->link_table[0]->base), 0);
-	ck_assert_uint_ge(d->n_string_table, 1);
-	ck_assert_str_eq(d->string_table[0], "");
+	OTLP_MUST(d->n_link_table == 1);
+	OTLP_MUST(protobuf_c_message_get_packed_size(&d->link_table[0]->base) == 0);
+	OTLP_MUST(d->n_string_table >= 1);
+	OTLP_MUST(strcmp(d->string_table[0], "") == 0);
 	for (size_t i = 0; i < d->n_string_table && i < 3000; i++)
 		for (size_t k = 0; k < i; k++)
-			ck_assert_str_ne(d->string_table[i], d->string_table[k]);
+			OTLP_MUST(strcmp(d->string_table[i], d->string_table[k]) != 0);
 
 	s.mapping = calloc(d->n_mapping_table, 1);
 	s.location = calloc(d->n_location_table, 1);
@@ -224,20 +231,20 @@ oh_otlp_check(const uint8_t *bytes, size_t len)
 	for (size_t i = 0; i < r->n_resource_profiles; i++) {
 		const ResourceProfiles *rp = r->resource_profiles[i];
 
-		ck_assert_ptr_nonnull(rp->resource);
+		OTLP_MUST(rp->resource != NULL);
 		for (size_t k = 0; k < rp->resource->n_attributes; k++) {
 			const KeyValue *a = rp->resource->attributes[k];
 
-			ck_assert_str_ne(a->key, "");
-			ck_assert_int_eq(a->key_strindex, 0);
-			ck_assert_ptr_nonnull(a->value);
+			OTLP_MUST(strcmp(a->key, "") != 0);
+			OTLP_MUST(a->key_strindex == 0);
+			OTLP_MUST(a->value != NULL);
 			for (size_t m = 0; m < k; m++)
-				ck_assert_str_ne(a->key, rp->resource->attributes[m]->key);
+				OTLP_MUST(strcmp(a->key, rp->resource->attributes[m]->key) != 0);
 		}
-		ck_assert_uint_eq(rp->n_scope_profiles, 1);
-		ck_assert_ptr_nonnull(rp->scope_profiles[0]->scope);
-		ck_assert_str_ne(rp->scope_profiles[0]->scope->name, "");
-		ck_assert_uint_gt(rp->scope_profiles[0]->n_profiles, 0);
+		OTLP_MUST(rp->n_scope_profiles == 1);
+		OTLP_MUST(rp->scope_profiles[0]->scope != NULL);
+		OTLP_MUST(strcmp(rp->scope_profiles[0]->scope->name, "") != 0);
+		OTLP_MUST(rp->scope_profiles[0]->n_profiles > 0);
 		for (size_t k = 0; k < rp->scope_profiles[0]->n_profiles; k++)
 			otlp_check_profile(&s, rp->scope_profiles[0]->profiles[k]);
 	}
