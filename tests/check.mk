@@ -53,10 +53,10 @@ $(B)/test/tools/%: $(B)/test/obj/tests/unit/tools/%.o $(t_tools)
 
 # OTLP requests as files: what the command sends, without sending it.
 otlp_bin := $(B)/otlp/encode $(B)/otlp/check
-$(B)/otlp/%: tests/otlp/%.c $(filter-out %/tools/otheap.o,$(tool_obj))
+$(B)/otlp/%: $(B)/test/obj/tests/otlp/%.o $(filter-out %/tools/otheap.o,$(tool_obj))
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(base) -MT $@ $(LDFLAGS) -o $@ $^ $(tool_libs) $(check_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(tool_libs) $(check_libs)
 
 # A program with a known truth is built as users build theirs.
 $(B)/prog/%: tests/prog/%.c
@@ -86,5 +86,4 @@ check-sanitize: ## slower share: unit tests under ASan+UBSan and TSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' unit
 	@$(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
 
--include $(otlp_bin:%=%.d)
--include $(wildcard $(B)/test/obj/*/*.d $(B)/test/obj/tests/unit/*/*.d $(B)/prog/*.d)
+-include $(wildcard $(B)/test/obj/*/*.d $(B)/test/obj/tests/otlp/*.d $(B)/test/obj/tests/unit/*/*.d $(B)/prog/*.d)
