@@ -40,6 +40,8 @@
 /* A profile that is not whole may still be on its way, if somebody copies it here. */
 #define YOUNG_NS (INT64_C(10) * 1000000000)
 #define SAVE_MS 1000
+/* Of a profile, unpacked: what it may cost us is a few times that. */
+#define MAX_PROFILE (UINT64_C(256) << 20)
 
 struct agent {
 	const struct oh_agent_options *o;
@@ -457,6 +459,7 @@ set_up(struct agent *a)
 	struct oh_batch_options lo = { .service = o->service,
 		.no_symbols = o->no_symbols,
 		.max_request = o->max_request,
+		.max_profile = MAX_PROFILE,
 		.cmd = "agent" };
 
 	if (!oh_export_config_read(&a->config, "agent", OH_EXPORT_PROFILES, &o->wish, &a->fatal))
@@ -487,6 +490,9 @@ set_up(struct agent *a)
 		(void)close(a->watch);
 		a->watch = -1;
 	}
+	/* Of a program that started us: its folder may be on something to be unmounted. */
+	if (o->with_processes && chdir("/") != 0)
+		return oh_error_set(&a->fatal, "/: %s", strerror(errno));
 	return catch_signals(&a->fatal);
 }
 

@@ -197,19 +197,20 @@ take(struct oh_agent_options *o, int c, bool *ret_status)
 
 /*
  * The program that started us must not be held by anything of ours: not its
- * pipes, which somebody may read to their end, nor its terminal or folder.
+ * pipes, which somebody may read to their end, nor its terminal.  (Its folder
+ * is left once the settings are read, which may name files in it.)
  */
 static void
 detach(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null;
 
+	(void)close_range(3, ~0U, 0);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	(void)setsid(); /* fails where it was done already */
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd);
 	(void)umask(077);
-	if (chdir("/") != 0)
-		return; /* then we stay where we are */
 }
 
 static int

@@ -42,7 +42,7 @@ struct batch_seen {
 
 struct oh_batch {
 	const struct oh_export_config *c;
-	const struct oh_batch_options *o;
+	struct oh_batch_options o;
 	struct oh_otlp_options encoding;
 	struct oh_otlp *otlp;
 	struct oh_binaries *binaries;
@@ -69,7 +69,7 @@ oh_batch_create(const struct oh_export_config *c, const struct oh_batch_options 
 	struct oh_batch *l = oh_xcalloc(1, sizeof(*l));
 
 	l->c = c;
-	l->o = options;
+	l->o = *options;
 	l->encoding.max_bytes = options->max_request != 0       ? options->max_request
 				: c->protocol == OH_EXPORT_GRPC ? GRPC_REQUEST_DEFAULT
 								: REQUEST_DEFAULT;
@@ -150,7 +150,7 @@ static struct oh_profile *
 read_profile(const struct oh_batch *l, const struct oh_spool *s, const char *name,
     struct found *ret, struct oh_error *err)
 {
-	uint64_t most = l->o->max_profile != 0 ? l->o->max_profile : OH_PROFILE_MAX_DEFAULT;
+	uint64_t most = l->o.max_profile != 0 ? l->o.max_profile : OH_PROFILE_MAX_DEFAULT;
 	struct oh_profile *p;
 	uint8_t *bytes;
 

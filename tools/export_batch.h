@@ -35,7 +35,7 @@ enum oh_batched {
 	OH_BATCH_GONE, /* it is not there any more; or, with *err, not to be had now */
 };
 
-/* What `c` and the options point to outlives the batch. */
+/* `c` and the strings of the options outlive the batch. */
 struct oh_batch *oh_batch_create(
     const struct oh_export_config *c, const struct oh_batch_options *options);
 void oh_batch_free(struct oh_batch *l);

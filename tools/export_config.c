@@ -178,9 +178,9 @@ read_file(struct reader *r, const char *what, char **ret)
 
 	if (v == NULL)
 		return true;
-	if (access(v, R_OK) != 0)
+	/* Whole, as the agent leaves the folder that a path begins in. */
+	if (access(v, R_OK) != 0 || (*ret = realpath(v, NULL)) == NULL)
 		return oh_error_set(r->err, "%s: %s: %s", r->name, v, strerror(errno));
-	*ret = strdup(v);
 	return true;
 }
 
