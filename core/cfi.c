@@ -54,8 +54,9 @@ take(struct cursor *c, size_t n)
 	return v;
 }
 
+/* A number in LEB128 as it stands; how many bits it has, and whether it would be negative. */
 static uint64_t
-uleb(struct cursor *c)
+leb(struct cursor *c, unsigned *ret_shift, bool *ret_negative)
 {
 	uint64_t v = 0;
 	unsigned shift = 0;
@@ -67,23 +68,28 @@ uleb(struct cursor *c)
 			v |= (uint64_t)(b & 0x7f) << shift;
 		shift += 7;
 	} while ((b & 0x80) != 0 && !c->bad);
+	*ret_shift = shift;
+	*ret_negative = (b & 0x40) != 0;
 	return v;
+}
+
+static uint64_t
+uleb(struct cursor *c)
+{
+	unsigned shift;
+	bool negative;
+
+	return leb(c, &shift, &negative);
 }
 
 static int64_t
 sleb(struct cursor *c)
 {
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t b;
+	unsigned shift;
+	bool negative;
+	uint64_t v = leb(c, &shift, &negative);
 
-	do {
-		b = (uint8_t)take(c, 1);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while ((b & 0x80) != 0 && !c->bad);
-	if (shift < 64 && (b & 0x40) != 0)
+	if (shift < 64 && negative)
 		v |= -(UINT64_C(1) << shift);
 	return (int64_t)v;
 }

@@ -222,49 +222,22 @@ posix_memalign(void **out, size_t align, size_t n)
 	return err;
 }
 
-OH_EXPORT void *
-aligned_alloc(size_t align, size_t n)
-{
-	struct oh_regs regs = caller_regs();
-	bool chosen = count(n);
-	void *p;
+/* Those that return the block: (params) as declared, (args) as handed on, of n bytes. */
+#define SERVED(name, params, args) \
+	OH_EXPORT void *name params \
+	{ \
+		struct oh_regs regs = caller_regs(); \
+		bool chosen = count(n); \
+		void *p; \
+\
+		SERVE(p, oh_next.name args); \
+		return chosen ? finish(p, n, &regs) : p; \
+	}
 
-	SERVE(p, oh_next.aligned_alloc(align, n));
-	return chosen ? finish(p, n, &regs) : p;
-}
-
-OH_EXPORT void *
-memalign(size_t align, size_t n)
-{
-	struct oh_regs regs = caller_regs();
-	bool chosen = count(n);
-	void *p;
-
-	SERVE(p, oh_next.memalign(align, n));
-	return chosen ? finish(p, n, &regs) : p;
-}
-
-OH_EXPORT void *
-valloc(size_t n)
-{
-	struct oh_regs regs = caller_regs();
-	bool chosen = count(n);
-	void *p;
-
-	SERVE(p, oh_next.valloc(n));
-	return chosen ? finish(p, n, &regs) : p;
-}
-
-OH_EXPORT void *
-pvalloc(size_t n)
-{
-	struct oh_regs regs = caller_regs();
-	bool chosen = count(n);
-	void *p;
-
-	SERVE(p, oh_next.pvalloc(n));
-	return chosen ? finish(p, n, &regs) : p;
-}
+SERVED(aligned_alloc, (size_t align, size_t n), (align, n))
+SERVED(memalign, (size_t align, size_t n), (align, n))
+SERVED(valloc, (size_t n), (n))
+SERVED(pvalloc, (size_t n), (n))
 
 /*
  * Served by realloc: not every allocator has it, and one that lacks it must
