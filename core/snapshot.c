@@ -43,7 +43,7 @@ struct work {
 	uint32_t count, filled;
 	const struct oh_reach *reach;
 	struct oh_sort_item *items; /* one for each live block: row and birth */
-	struct amount *amounts;     /* of the block that the item's value names */
+	struct amount *amounts;     /* of the block that the item's value names; NULL = one class */
 	size_t room, items_filled;
 	struct oh_snap_live *classes;
 	uint32_t now_cs;
@@ -68,8 +68,10 @@ add_live(uintptr_t block, const struct oh_live_record *r, void *arg)
 		.key = row << 32 | r->birth_cs,
 		.value = w->items_filled,
 	};
-	w->amounts[w->items_filled++] =
-	    (struct amount){ r->weight, r->weight * (double)r->size_bytes };
+	if (w->amounts != NULL)
+		w->amounts[w->items_filled] =
+		    (struct amount){ r->weight, r->weight * (double)r->size_bytes };
+	w->items_filled++;
 }
 
 static void
@@ -104,12 +106,18 @@ classify(struct work *w, struct oh_scratch *scratch)
 		uint64_t row = w->items[from].key >> 32;
 		struct oh_snap_live *class = &w->classes[at];
 		*class = (struct oh_snap_live){ .leak = (uint8_t)(row % OH_LEAK_CLASSES) };
+		struct alive *alive = &w->alive[row / OH_LEAK_CLASSES];
 		for (to = from; to < w->items_filled && w->items[to].key >> 32 == row; to++) {
+			if (w->amounts == NULL)
+				continue;
 			class->objects += w->amounts[w->items[to].value].objects;
 			class->bytes += w->amounts[w->items[to].value].bytes;
 		}
+		if (w->amounts == NULL) {
+			class->objects = alive->objects;
+			class->bytes = alive->bytes;
+		}
 		take_ages(w, class, &w->items[from], to - from);
-		struct alive *alive = &w->alive[row / OH_LEAK_CLASSES];
 		if (alive->class_count++ == 0)
 			alive->first_class = at;
 	}
@@ -184,15 +192,18 @@ oh_snapshot_take(struct oh_snapshot *ret, struct oh_scratch *scratch, const stru
 	struct oh_snapshot s = { 0 };
 	/* Blocks that come meanwhile find some room; beyond it they have no age. */
 	struct work w = {
-		.count = oh_sites_count(), .reach = reach, .room = oh_live_count() * 9 / 8 + 1024
+		.count = oh_sites_count(), .reach = reach, .room = oh_live_count() * 17 / 16 + 256
 	};
 	struct oh_unrecorded pause;
 
 	w.alive = oh_scratch_array(scratch, w.count, sizeof(*w.alive));
 	w.sites = oh_scratch_array(scratch, w.count, sizeof(*w.sites));
 	w.items = oh_scratch_array(scratch, w.room, sizeof(*w.items));
-	w.amounts = oh_scratch_array(scratch, w.room, sizeof(*w.amounts));
-	if (w.alive == NULL || w.sites == NULL || w.items == NULL || w.amounts == NULL)
+	/* Without verdicts the sums of a site are those of its only class. */
+	bool checked = reach != NULL && reach->result.made;
+	if (checked)
+		w.amounts = oh_scratch_array(scratch, w.room, sizeof(*w.amounts));
+	if (w.alive == NULL || w.sites == NULL || w.items == NULL || (checked && w.amounts == NULL))
 		return -ENOMEM;
 	oh_live_each(add_live, &w);
 	oh_profiler_describe(&s.interval_bytes, &s.time_ns, &s.duration_ns);
