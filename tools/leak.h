@@ -65,6 +65,10 @@ struct oh_leak_site {
 		double newest_ms, median_ms, oldest_ms;
 	} ages, lost_ages; /* of all; of those that are lost, directly or not */
 	double old_bytes;  /* of blocks older than `old_ms` */
+	double allocated;  /* since the first profile, as `samples`; 0 = not known */
+	/* born in the window but for its first 1/20 and its last 1/4; of these, the older half */
+	double middle, middle_older;
+	double first; /* born in that first 1/20 or before */
 
 	/* of each population: sampled blocks that came and went since the first profile */
 	struct oh_leak_count {

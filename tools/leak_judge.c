@@ -28,7 +28,10 @@
  *	More than chance is also what a program built up once, or holds just now.
  *	Of blocks with ages is asked that they are not nearly all young (a request in
  *	flight; a cache with a turnover that was empty at the first profile), and
- *	that half of them were not born within a tenth of the time. In a series of
+ *	that half of them were not born within a tenth of the time. Where most of what
+ *	is allocated is freed again, and the first profile shows less than half of what
+ *	there is now, a cache that was still to be filled is as likely as a leak: its
+ *	blocks become fewer with age, but for those that filled it; a leak's do not. In a series of
  *	three or more, Kendall's test of trend must agree, at a level that only asks
  *	that the profiles between do not contradict. What fails here is `unsteady`,
  *	not a suspect.
@@ -53,6 +56,10 @@
 #define OLDER_SHARE .25   /* of the blocks born in the first half; 1/2 of a steady leak are */
 #define OLDER_LEVEL .005  /* and by chance less than that only so often */
 #define SPREAD_SHARE .1   /* of the window, for half of the births; 1/2 in a steady leak */
+#define COLD_SHARE .5     /* of what is there now; with less before, a site was not warm */
+#define KEPT_SHARE .5     /* of what it allocated; with less in use there is a turnover */
+#define STEADY_SHARE .45  /* then, of the births but the first and last, 1/2 in a steady leak */
+#define FIRST_SHARE .2    /* and of all that is there now, 1/20 in a steady leak */
 #define TREND_LEVEL .17   /* 1/6 is what three profiles can give */
 
 static const double *
@@ -171,6 +178,11 @@ unsteady(const struct oh_leaks *l, const struct oh_leak_site *s)
 			return "most of it does not grow old";
 		if (c->spread_ms < SPREAD_SHARE * l->window_ms)
 			return "half of it came in one go";
+		if (s->before.samples < COLD_SHARE * s->now.samples && s->allocated > 0 &&
+		    s->now.samples - s->before.samples < KEPT_SHARE * s->allocated &&
+		    (s->middle_older < STEADY_SHARE * s->middle ||
+			s->first > FIRST_SHARE * s->now.samples))
+			return "it frees most of what it takes, and was not yet warm";
 	}
 	if (l->count > 2 && s->trend_p > TREND_LEVEL)
 		return "the profiles between show no trend";

@@ -332,6 +332,9 @@ count_aged(struct work *w)
 				lost[lost_n++] = w->points[at].age;
 		}
 		site->ages = ages_told(ages, n);
+		site->first = aged(ages, n, .95 * l->window_ms, -1);
+		site->middle = aged(ages, n, .25 * l->window_ms, .95 * l->window_ms);
+		site->middle_older = aged(ages, n, .6 * l->window_ms, .95 * l->window_ms);
 		site->lost_ages = ages_told(lost, lost_n);
 		for (unsigned which = 0; which < OH_LEAK_POPULATIONS && site->has_ages; which++)
 			count_population(w, site, which, ages, n);
@@ -404,8 +407,10 @@ oh_leak_sites(struct oh_leaks *l, bool symbols)
 				       l->sites[i].now.samples + l->sites[i].before.samples > 0;
 	count_aged(&w);
 	/* From here on by the samples that --focus and its like left. */
-	for (size_t i = 0; i < l->merge.p->sample_count; i++)
+	for (size_t i = 0; i < l->merge.p->sample_count; i++) {
 		w.pairs[i] = w.pairs[(size_t)at[i]];
+		l->sites[l->table.row_of[i]].allocated += fmax(w.pairs[i].allocated, 0);
+	}
 	if (l->count > 1)
 		count_unaged(&w);
 	l->checked = oh_profile_comment(l->files[l->count - 1], "leak check: lost") != NULL;
