@@ -181,6 +181,9 @@ START_TEST(any_leak_variable_asks_for_a_report_and_a_check_unless_that_is_off)
 {
 	read_env("OTHEAP_LEAK_CHECK=1");
 	ck_assert(c.leak_mode && c.leak_check);
+	/* The report is made from the last profile. */
+	read_env("OTHEAP_LEAK_CHECK=1", "OTHEAP_DUMP_AT_EXIT=0");
+	ck_assert(c.dump_at_exit);
 	read_env("OTHEAP_LEAK_CHECK=0");
 	ck_assert(!c.leak_mode && !c.leak_check);
 	read_env("OTHEAP_LEAK_EXITCODE=23", "OTHEAP_LEAK_REPORT=/r/%p");
@@ -418,7 +421,7 @@ START_TEST(print_and_read_are_inverse)
 
 	read_env("OTHEAP_SAMPLE_INTERVAL=3k", "OTHEAP_DIR=/a/b", "OTHEAP_SIGNAL=RTMIN+2",
 	    "OTHEAP_EXIT_TIMEOUT=9", "OTHEAP_SEED=12345678901234567890", "OTHEAP_QUIET=1",
-	    "OTHEAP_DUMP_AT_EXIT=0");
+	    "OTHEAP_LABEL_THREADS=1", "OTHEAP_LEAK_BASELINE=90s", "OTHEAP_LEAK_EXITCODE=3");
 	before = c;
 	oh_config_print(&c, fd);
 	ck_assert_int_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
