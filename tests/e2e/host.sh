@@ -116,8 +116,10 @@ limited() {
 	options=$2
 	shift 2
 	fresh
+	# Few descriptors are to be enough, but not fewer for what we inherited.
 	# shellcheck disable=SC2016 # for the inner shell
 	{
+		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 		env $one OTHEAP_DIR="$dir" OTHEAP_QUIET=1 PRELOAD="$preload" sh -c \
 			'ulimit $0; LD_PRELOAD=$PRELOAD; export LD_PRELOAD; exec "$@"' \
 			"$options" "$@" </dev/null 2>&1
