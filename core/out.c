@@ -22,18 +22,25 @@ oh_out_str(struct oh_out *o, const char *s)
 	o->text[o->len] = '\0';
 }
 
-void
-oh_out_u64(struct oh_out *o, uint64_t v)
+char *
+oh_out_digits(char room[OH_OUT_DIGITS], uint64_t v)
 {
-	char digits[21];
-	char *p = digits + sizeof(digits) - 1;
+	char *p = room + OH_OUT_DIGITS - 1;
 
 	*p = '\0';
 	do {
 		*--p = (char)('0' + v % 10);
 		v /= 10;
 	} while (v != 0);
-	oh_out_str(o, p);
+	return p;
+}
+
+void
+oh_out_u64(struct oh_out *o, uint64_t v)
+{
+	char digits[OH_OUT_DIGITS];
+
+	oh_out_str(o, oh_out_digits(digits, v));
 }
 
 void

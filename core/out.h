@@ -17,6 +17,11 @@ struct oh_out {
 	char text[600];
 };
 
+#define OH_OUT_DIGITS 21u
+
+/* The decimal digits of `v` and a NUL, at the end of `room`.  Returns the first. */
+char *oh_out_digits(char room[OH_OUT_DIGITS], uint64_t v);
+
 void oh_out_reset(struct oh_out *o);
 void oh_out_str(struct oh_out *o, const char *s);
 void oh_out_u64(struct oh_out *o, uint64_t v);

@@ -114,14 +114,6 @@ on_fault(int sig)
 	__builtin_longjmp(resume, 1);
 }
 
-/* The kernel's form of an action (arch x86: uapi/asm/signal.h). */
-struct kernel_sigaction {
-	void (*handler)(int);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
 static void
 never(void)
 {
@@ -132,7 +124,7 @@ static void
 catch_faults(struct oh_reach_check *c)
 {
 	/* The handler never returns, but without a restorer the kernel does not call it. */
-	struct kernel_sigaction sa = {
+	struct oh_sys_sigaction sa = {
 		.handler = on_fault,
 		.flags = SA_NODEFER | 0x04000000, /* SA_RESTORER */
 		.restorer = never,

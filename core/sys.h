@@ -87,6 +87,23 @@ oh_sys_gettid(void)
 	return (pid_t)OH_SYS(gettid, 0, 0, 0, 0, 0, 0);
 }
 
+/* The kernel's form of an action (arch x86: uapi/asm/signal.h), which glibc's is not. */
+struct oh_sys_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/* Back to the default action, whatever glibc believes.  Any signal context. */
+static inline void
+oh_sys_default_action(int sig)
+{
+	struct oh_sys_sigaction dfl = { .handler = NULL };
+
+	(void)OH_SYS(rt_sigaction, sig, &dfl, 0, sizeof(dfl.mask), 0, 0);
+}
+
 /* Private anonymous memory; counts towards OTHEAP_TEST_FAIL_AT (see sys.c). */
 long oh_sys_map(size_t len, int prot, int flags);
 long oh_sys_unmap(void *addr, size_t len);

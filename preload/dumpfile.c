@@ -131,14 +131,10 @@ add(struct expansion *x, const char *text, size_t len)
 static void
 add_u64(struct expansion *x, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[OH_OUT_DIGITS];
+	const char *text = oh_out_digits(digits, v);
 
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
-	add(x, digits + at, sizeof(digits) - at);
+	add(x, text, strlen(text));
 }
 
 static void

@@ -148,14 +148,6 @@ oh_launch_init(const char *wanted, char *const *envp)
 /* ---- the command, before it is one
  * ------------------------------------------------------------------ */
 
-/* Kernel's form of an action (arch x86: uapi/asm/signal.h), the default one. */
-struct kernel_sigaction {
-	void *handler;
-	unsigned long flags;
-	void *restorer;
-	uint64_t mask;
-};
-
 /* 0 and, if the command is to be quiet, 1 and 2 lead nowhere; else 1 is 2. */
 static void
 set_descriptors(bool quiet)
@@ -175,13 +167,11 @@ set_descriptors(bool quiet)
 static void
 be_the_command(void)
 {
-	struct kernel_sigaction dfl;
 	uint64_t none = 0;
 
-	memset(&dfl, 0, sizeof(dfl));
 	/* The table is a copy; before any signal can come. */
 	for (int sig = 1; sig <= 64; sig++)
-		(void)OH_SYS(rt_sigaction, sig, &dfl, 0, sizeof(dfl.mask), 0, 0);
+		oh_sys_default_action(sig);
 	(void)OH_SYS(setsid, 0, 0, 0, 0, 0, 0);
 	set_descriptors(job.quiet);
 	(void)OH_SYS(chdir, "/", 0, 0, 0, 0, 0);
@@ -253,12 +243,10 @@ wait_for(long pid, int64_t until)
 static void
 go_between(void)
 {
-	struct kernel_sigaction dfl;
 	int64_t until = now_ms() + job.wait_ms;
 
 	/* Its table of actions is a copy.  An ignored SIGCHLD would leave nothing to wait for. */
-	memset(&dfl, 0, sizeof(dfl));
-	(void)OH_SYS(rt_sigaction, SIGCHLD, &dfl, 0, sizeof(dfl.mask), 0, 0);
+	oh_sys_default_action(SIGCHLD);
 	long pid = clone_with(SIGCHLD, stacks[1] + STACK_BYTES, be_the_command);
 	if (pid < 0)
 		job.error = (int)pid;

@@ -50,14 +50,10 @@ add(struct name *n, const char *s, size_t len)
 static void
 add_u64(struct name *n, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[OH_OUT_DIGITS];
+	const char *text = oh_out_digits(digits, v);
 
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
-	add(n, digits + at, sizeof(digits) - at);
+	add(n, text, strlen(text));
 }
 
 /* OTHEAP_LEAK_REPORT with what its percent signs mean; config.c has looked at them. */

@@ -82,14 +82,6 @@ is_managed(int sig)
 	return sig >= 1 && sig <= 64 && (managed >> (sig - 1) & 1) != 0;
 }
 
-/* The kernel's form of an action (arch x86: uapi/asm/signal.h), for the default one. */
-struct kernel_sigaction {
-	void *handler;
-	unsigned long flags;
-	void *restorer;
-	uint64_t mask;
-};
-
 /*
  * The end by a signal: write the profile, then let the default action happen.
  * As the first process of a PID namespace we outlive it, as without us.
@@ -97,12 +89,10 @@ struct kernel_sigaction {
 static void
 on_end(int sig)
 {
-	struct kernel_sigaction dfl;
 	uint64_t bit = UINT64_C(1) << (sig - 1);
 
 	oh_last_profile();
-	memset(&dfl, 0, sizeof(dfl));
-	(void)OH_SYS(rt_sigaction, sig, &dfl, 0, sizeof(dfl.mask), 0, 0);
+	oh_sys_default_action(sig);
 	(void)OH_SYS(tgkill, oh_sys_getpid(), oh_sys_gettid(), sig, 0, 0, 0);
 	(void)OH_SYS(rt_sigprocmask, SIG_UNBLOCK, &bit, 0, sizeof(bit), 0, 0);
 	/* Still here. */

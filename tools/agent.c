@@ -148,15 +148,6 @@ save(struct agent *a, bool now)
 /* ---- a request and its answer -----------------------------------------------------------------
  */
 
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool
 refuse(struct agent *a, const char *name)
 {
@@ -188,7 +179,7 @@ build(struct agent *a)
 			trouble(a, f->name, err.text);
 		if (rc != OH_BATCH_BAD)
 			continue;
-		if (f->time_ns > now_ns() - YOUNG_NS && !stopping(a) && !a->o->once)
+		if (f->time_ns > oh_spool_now_ns() - YOUNG_NS && !stopping(a) && !a->o->once)
 			continue;
 		trouble(a, f->name, err.text);
 		a->state.damaged++;
@@ -316,7 +307,7 @@ send_metrics(struct agent *a, bool last)
 	a->metrics_next_ms = ms + a->o->metrics_ms;
 	oh_agent_state_measure(&a->state);
 	piece.iov_base =
-	    oh_agent_metrics(&a->state, &a->begun, a->start_ns, now_ns(), &piece.iov_len);
+	    oh_agent_metrics(&a->state, &a->begun, a->start_ns, oh_spool_now_ns(), &piece.iov_len);
 	if (oh_request_pack(a->metrics, &piece, 1, &r, &err)) {
 		oh_export_send(a->metrics, &r, NULL, &answer);
 		if (answer.verdict != OH_SENT)
@@ -499,7 +490,7 @@ set_up(struct agent *a)
 int
 oh_agent_run(const struct oh_agent_options *o)
 {
-	struct agent a = { .o = o, .watch = -1, .start_ns = now_ns() };
+	struct agent a = { .o = o, .watch = -1, .start_ns = oh_spool_now_ns() };
 	int rc = OH_EXIT_BAD, locked = -1;
 
 	/*

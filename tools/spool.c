@@ -192,8 +192,8 @@ file_time(const struct stat *st)
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-static int64_t
-now_ns(void)
+int64_t
+oh_spool_now_ns(void)
 {
 	struct timespec t;
 
@@ -206,7 +206,7 @@ static bool
 is_left_over(const char *name, const struct stat *st)
 {
 	return strncmp(name, ".otheap-", 8) == 0 && ends_with(name, ".tmp") &&
-	       file_time(st) < now_ns() - LEFT_OVER_NS;
+	       file_time(st) < oh_spool_now_ns() - LEFT_OVER_NS;
 }
 
 /* A folder below ours, or ours ("."), to be read from its beginning; NULL if it cannot be. */
@@ -314,7 +314,8 @@ oh_spool_trim(
 {
 	struct oh_spool refused = list_of(s, REFUSED), sent = list_of(s, SENT);
 	uint64_t total, none = 0, part = sent.bytes;
-	int64_t now = now_ns(), before = limits->max_age_ns > 0 ? now - limits->max_age_ns : 0;
+	int64_t now = oh_spool_now_ns(),
+		before = limits->max_age_ns > 0 ? now - limits->max_age_ns : 0;
 
 	/* Those of programs that are no more, or so many that little else has room. */
 	trim_part(&sent, 0, limits->max_bytes / 2, now - SENT_AGE_NS, &part, &none, &none, &none);

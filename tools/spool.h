@@ -54,6 +54,9 @@ struct oh_spool_stamp {
 	int64_t time_ns;
 };
 
+/* What those times are compared with: Unix time. */
+int64_t oh_spool_now_ns(void);
+
 struct oh_spool_limits {
 	uint64_t max_bytes; /* of waiting, sent and refused profiles together */
 	int64_t max_age_ns; /* of each; 0 = any */
