@@ -42,7 +42,8 @@ static const struct oh_setting settings[] = {
 	{ "RECORD", OH_SETTING_SWITCH, AT(record), 0, 1, "1", "0 or 1" },
 	{ "LEAK_BASELINE", OH_SETTING_BASELINE, AT(leak_baseline), 0, 86400 * 365, "manual",
 	    "start, manual, a time such as 30s, or the path of a profile" },
-	{ "LEAK_CHECK", OH_SETTING_SWITCH, AT(leak_check), 0, 1, "0", "0 or 1" },
+	{ "LEAK_CHECK", OH_SETTING_LEVEL, AT(leak_check), 0, 2, "0",
+	    "0, 1 (at exit) or 2 (with every profile)" },
 	{ "LEAK_REPORT", OH_SETTING_REPORT, AT(leak_report), 0, 0, "stderr",
 	    "stderr, none, or a path of %e %p %n %t %% and text" },
 	{ "LEAK_EXITCODE", OH_SETTING_NUMBER, AT(leak_exitcode), 0, 255, "0", "0 to 255" },
@@ -291,6 +292,7 @@ oh_config_set(struct oh_config *c, const struct oh_setting *v, const char *text)
 		*(uint64_t *)field = n;
 		return true;
 	case OH_SETTING_NUMBER:
+	case OH_SETTING_LEVEL:
 	case OH_SETTING_SECONDS_MS:
 		if (!number(text, &end, &n) || *end != '\0' || n < v->least || n > v->most)
 			return false;
@@ -358,6 +360,7 @@ show(struct oh_out *o, const struct oh_config *c, const struct oh_setting *v)
 		oh_out_u64(o, *(const uint64_t *)field);
 		break;
 	case OH_SETTING_NUMBER:
+	case OH_SETTING_LEVEL:
 		oh_out_u64(
 		    o, v->most == UINT64_MAX ? *(const uint64_t *)field : *(const uint32_t *)field);
 		break;

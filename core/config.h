@@ -17,6 +17,7 @@ enum oh_setting_kind {
 	OH_SETTING_NUMBER,     /* a plain number */
 	OH_SETTING_SECONDS_MS, /* the same, kept as milliseconds */
 	OH_SETTING_SWITCH,     /* 0 or 1 */
+	OH_SETTING_LEVEL,      /* a number; the least is off, the next plainly on */
 	OH_SETTING_SIGNAL,
 	OH_SETTING_FOLDER,
 	OH_SETTING_FILE_NAME, /* with %e %p %n %t %%, no slash */
@@ -49,6 +50,9 @@ struct oh_setting {
 	const char *expected;
 };
 
+/* When to look for lost blocks, unasked. */
+enum oh_leak_check { OH_LEAK_CHECK_NEVER, OH_LEAK_CHECK_AT_EXIT, OH_LEAK_CHECK_ALWAYS };
+
 struct oh_config {
 	uint64_t interval_bytes;          /* OTHEAP_SAMPLE_INTERVAL; 1 = exact, 0 = off */
 	size_t max_memory_bytes;          /* OTHEAP_MAX_MEMORY: cap of the arena */
@@ -64,7 +68,7 @@ struct oh_config {
 	bool quiet, debug;                /* OTHEAP_QUIET, OTHEAP_DEBUG */
 	bool record;                      /* OTHEAP_RECORD: from the start */
 	bool otlp;                        /* OTHEAP_OTLP */
-	bool leak_check;                  /* OTHEAP_LEAK_CHECK: look for lost blocks at exit */
+	uint32_t leak_check;              /* OTHEAP_LEAK_CHECK: enum oh_leak_check */
 	uint32_t leak_exitcode;           /* OTHEAP_LEAK_EXITCODE; 0 = the program's own */
 	uint64_t leak_max_memory_bytes;   /* OTHEAP_LEAK_MAX_MEMORY: none in larger programs */
 	struct oh_baseline leak_baseline; /* OTHEAP_LEAK_BASELINE */

@@ -248,8 +248,8 @@ conclude(struct oh_config *c, const struct environment *env)
 	if (!env->memory && c->interval_bytes < 4 * KIB)
 		c->max_memory_bytes = KIB * KIB * KIB;
 	if (env->leak && !env->leak_check)
-		c->leak_check = true;
-	c->leak_mode = env->leak || c->leak_check;
+		c->leak_check = OH_LEAK_CHECK_AT_EXIT;
+	c->leak_mode = env->leak || c->leak_check != OH_LEAK_CHECK_NEVER;
 	/* The report is made from it. */
 	c->dump_at_exit |= c->leak_mode;
 	choose_spool(c, env);

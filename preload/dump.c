@@ -319,7 +319,9 @@ oh_dump_run(unsigned asked)
 		oh_profiler_set_recording(true);
 	else if ((asked & OH_ASK_STOP) != 0)
 		oh_profiler_set_recording(false);
-	if ((asked & OH_ASK_LEAKS) != 0 || ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_check))
+	if ((asked & OH_ASK_LEAKS) != 0 ||
+	    oh_config.leak_check >=
+		((asked & OH_ASK_EXIT) != 0 ? OH_LEAK_CHECK_AT_EXIT : OH_LEAK_CHECK_ALWAYS))
 		check_leaks(&reach, asked);
 	last_check = reach.result;
 	path[0] = '\0';

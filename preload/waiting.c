@@ -41,7 +41,7 @@ oh_wait(void (*fn)(void *arg), void *arg)
 			 :
 			 : "r"(&s)
 			 : "memory");
-	if (oh_config.leak_check)
+	if (oh_config.leak_check != OH_LEAK_CHECK_NEVER)
 		(void)OH_SYS(sigaltstack, 0, &s.signal_stack, 0, 0, 0, 0);
 	bool first = oh_sys_gettid() == oh_sys_getpid();
 	if (first)

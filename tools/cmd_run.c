@@ -55,7 +55,7 @@ static const char help[] =
     "      --seed N               of the random numbers (default 0, from the kernel)\n"
     "      --record=0             record nothing until otheap start asks for it\n"
     "      --leak-baseline WHEN   growth is from: start, a time such as 30s, manual, a FILE\n"
-    "      --leak-check           look for lost blocks at exit, and report\n"
+    "      --leak-check[=2]       look for lost blocks at exit [with every profile], and report\n"
     "      --leak-report FILE     where the report goes: stderr, none, FILE (default stderr)\n"
     "      --leak-exitcode N      exit status if blocks are lost (default 0, the program's)\n"
     "      --leak-suppressions F  leaks to leave out, as LeakSanitizer takes them\n"
@@ -97,7 +97,7 @@ take(struct options *o, const struct oh_option *s, size_t i, const char *text)
 	struct stat st;
 
 	if (text == NULL)
-		text = "1"; /* a switch by its name alone */
+		text = "1"; /* by its name alone */
 	if (!oh_setting_valid(s->setting, text))
 		return bad_value(s, text);
 	if (s->setting->kind == OH_SETTING_FOLDER && stat(text, &st) != 0) {
@@ -107,6 +107,12 @@ take(struct options *o, const struct oh_option *s, size_t i, const char *text)
 	}
 	o->value[i] = text;
 	return true;
+}
+
+static bool
+needs_value(const struct oh_setting *s)
+{
+	return s->kind != OH_SETTING_SWITCH && s->kind != OH_SETTING_LEVEL;
 }
 
 static bool
@@ -124,8 +130,8 @@ parse(int argc, char **argv, struct options *o)
 	for (size_t i = 0; i < count; i++)
 		if (!settings[i].for_tests)
 			long_options[n++] = (struct option){ settings[i].name,
-				settings[i].setting->kind == OH_SETTING_SWITCH ? optional_argument
-									       : required_argument,
+				needs_value(settings[i].setting) ? required_argument
+								 : optional_argument,
 				NULL, OPT_SETTING + (int)i };
 	optind = 0;
 	opterr = 0;

@@ -121,6 +121,18 @@ for f in "$dir"/*.pb.gz; do
 done
 equal "lost watch: two checks, on request" "$n" 2
 
+# With every profile, so also every so often; with 1 only at the end.
+for level in 1 2; do
+	start OTHEAP_SAMPLE_INTERVAL=1 OTHEAP_LEAK_CHECK=$level OTHEAP_LEAK_REPORT=none OTHEAP_DUMP_EVERY=1 \
+	    "$prog/hold" alloc
+	wait_said ready
+	wait_files 2
+	decode "$(find "$dir" -name '*.2.pb.gz')"
+	equal "level $level: with a profile of the timer" "$(checked && echo yes)" \
+	    "$([ $level = 1 ] || echo yes)"
+	finish
+done
+
 # Does process $1 have a child now?  It is then $scanner.
 scanning() {
 	read -r scanner _ <<-END

@@ -84,6 +84,10 @@ while read -r name; do
 	try run --help
 	check "run --help has --$option" grep -q -e "^ *--$option" "$out"
 done <"$work/settings"
+try run --debug --leak-check=2 "$hold"
+check 'run: a level' grep -qx 'otheap: OTHEAP_LEAK_CHECK=2' "$err"
+try run --debug --leak-check "$hold"
+check 'run: a level by its name' grep -qx 'otheap: OTHEAP_LEAK_CHECK=1' "$err"
 try run --debug --label-threads "$hold"
 check 'run: a switch by its name' grep -qx 'otheap: OTHEAP_LABEL_THREADS=1' "$err"
 fresh

@@ -180,7 +180,11 @@ END_TEST
 START_TEST(any_leak_variable_asks_for_a_report_and_a_check_unless_that_is_off)
 {
 	read_env("OTHEAP_LEAK_CHECK=1");
-	ck_assert(c.leak_mode && c.leak_check);
+	ck_assert(c.leak_mode);
+	ck_assert_uint_eq(c.leak_check, OH_LEAK_CHECK_AT_EXIT);
+	read_env("OTHEAP_LEAK_CHECK=2", "OTHEAP_LEAK_EXITCODE=1");
+	ck_assert(c.leak_mode);
+	ck_assert_uint_eq(c.leak_check, OH_LEAK_CHECK_ALWAYS);
 	/* The report is made from the last profile. */
 	read_env("OTHEAP_LEAK_CHECK=1", "OTHEAP_DUMP_AT_EXIT=0");
 	ck_assert(c.dump_at_exit);
