@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cpu.c FILE COMMAND... - run a command and append to FILE the CPU time in
- * milliseconds that it and its descendants took, and its exit status.
+ * milliseconds that it and its descendants took, with BENCH_RSS set also their
+ * largest resident size in KiB; ends with its exit status.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +31,9 @@ main(int argc, char **argv)
 	double ms = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e3 +
 		    (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e3;
 	int fd = open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	int n = snprintf(line, sizeof(line), "%.2f\n", ms);
+	int n = getenv("BENCH_RSS") != NULL
+		    ? snprintf(line, sizeof(line), "%.2f %ld\n", ms, ru.ru_maxrss)
+		    : snprintf(line, sizeof(line), "%.2f\n", ms);
 	int rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	if (rc != 0)
 		(void)fprintf(stderr, "bench: %s ended with %d\n", argv[2], rc);
