@@ -56,7 +56,7 @@ while read -r name default; do
 	unit=$(awk -F'|' -v name="\`OTHEAP_$name\`" '
 		{ n = $2; gsub(/ /, "", n) } n == name { print $4 }' "$readme")
 	if [ -n "${unit# }" ] && page_unit "$name" |
-		grep -qE 'bytes|seconds|files|frames|a (folder|signal|number|file name)|0 or 1'; then
+		grep -qE 'bytes|seconds|files|frames|a (folder|signal|number|file name)|0(, 1)? or [12]'; then
 		ok "docs: OTHEAP_$name has a unit"
 	else
 		not_ok "docs: OTHEAP_$name has a unit" "README '$unit', otheap.7 '$(page_unit "$name")'"
