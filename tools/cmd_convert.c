@@ -20,8 +20,8 @@ static const char help[] =
     "Writes the profile FILE in another format.\n"
     "\n"
     "  -o, --output OUT        the file to write; - is standard output\n"
-    "      --from FORMAT       of FILE: pprof, folded, speedscope or heap (default: what it\n"
-    "                          looks like)\n"
+    "      --from FORMAT       of FILE: pprof, folded, speedscope, heap or firefox (default:\n"
+    "                          what it looks like)\n"
     "      --to FORMAT         of OUT: pprof, folded, speedscope, heap or firefox (default:\n"
     "                          pprof for .pb.gz and .pb, folded for .folded, .collapsed and\n"
     "                          .txt, speedscope for .speedscope.json, heap for .heap,\n"
@@ -47,6 +47,8 @@ static const struct option options[] = {
 	{ "to", required_argument, NULL, OH_OPT_TO },
 	OH_ARGS_COMMON,
 };
+
+#define EVERY_FORMAT "pprof, folded, speedscope, heap or firefox"
 
 static const char *const names[OH_FILE_FORMATS] = {
 	[OH_FILE_PPROF] = "pprof",
@@ -83,7 +85,9 @@ oh_guess_format(struct oh_input *in, struct oh_error *err)
 	if (i == n)
 		return OH_FILE_PPROF;
 	if (b[i] == '{')
-		return OH_FILE_SPEEDSCOPE;
+		return memmem(b, n, "\"preprocessedProfileVersion\"", 28) != NULL
+			   ? OH_FILE_FIREFOX
+			   : OH_FILE_SPEEDSCOPE;
 	if ((n - i >= 13 && memcmp(b + i, "heap profile:", 13) == 0) ||
 	    (n - i >= 8 && memcmp(b + i, "heap_v2/", 8) == 0))
 		return OH_FILE_HEAP;
@@ -140,13 +144,13 @@ formats(const struct oh_args *a, enum oh_file_format *from, enum oh_file_format 
 	*from = OH_FILE_FORMATS; /* not given */
 	if (a->from != NULL) {
 		*from = oh_parse_file_format(a->from);
-		if (*from == OH_FILE_FORMATS || *from == OH_FILE_FIREFOX)
-			return unknown("--from", a->from, "pprof, folded, speedscope or heap");
+		if (*from == OH_FILE_FORMATS)
+			return unknown("--from", a->from, EVERY_FORMAT);
 	}
 	if (a->to != NULL) {
 		*to = oh_parse_file_format(a->to);
 		if (*to == OH_FILE_FORMATS)
-			return unknown("--to", a->to, "pprof, folded, speedscope, heap or firefox");
+			return unknown("--to", a->to, EVERY_FORMAT);
 	} else if (!by_ending(a->output, to)) {
 		(void)fprintf(stderr,
 		    "otheap: convert: %s: its ending names no format; --to says which\n",
@@ -180,6 +184,8 @@ read_file(
 		p = oh_folded_read(in, a->sample_type != NULL ? a->sample_type : "samples", err);
 	else if (*from == OH_FILE_SPEEDSCOPE)
 		p = oh_speedscope_read(in, a->max_bytes, err);
+	else if (*from == OH_FILE_FIREFOX)
+		p = oh_firefox_read(in, a->max_bytes, err);
 	else
 		p = oh_heap_read(in, err);
 	oh_input_free(in);

@@ -22,7 +22,7 @@ enum oh_file_format {
 	OH_FILE_FOLDED,     /* lines `root;...;leaf VALUE` */
 	OH_FILE_SPEEDSCOPE, /* JSON of speedscope.app */
 	OH_FILE_HEAP,       /* text of gperftools and of jemalloc */
-	OH_FILE_FIREFOX,    /* JSON of profiler.firefox.com; only written */
+	OH_FILE_FIREFOX,    /* JSON of profiler.firefox.com */
 	OH_FILE_FORMATS,
 };
 
@@ -46,6 +46,13 @@ struct oh_profile *oh_folded_read(struct oh_input *in, const char *type, struct 
  */
 struct oh_profile *oh_speedscope_read(
     struct oh_input *in, uint64_t max_bytes, struct oh_error *err);
+
+/*
+ * A file of the Firefox Profiler ("processed"): the threads of one name become
+ * a sample type of that name.  Stacks may take as much memory as `max_bytes`
+ * says.
+ */
+struct oh_profile *oh_firefox_read(struct oh_input *in, uint64_t max_bytes, struct oh_error *err);
 
 /*
  * A heap profile in text form, of gperftools and tcmalloc ("heap profile:") or

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * firefox.c - the JSON that profiler.firefox.com opens ("processed" profiles).
+ * firefox.c - the JSON that profiler.firefox.com opens ("processed" profiles),
+ * written.
  *
  * Each sample type is a thread whose samples have weights; a sample is where
  * values end in the call tree.  Samples have a time there; ours have none and

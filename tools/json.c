@@ -270,6 +270,22 @@ oh_json_parse(struct oh_json *j, char *text, size_t len, struct oh_error *err)
 	return p.at == text + len || fail(&p, "something after the end");
 }
 
+bool
+oh_json_read(struct oh_json *ret, struct oh_input *in, struct oh_error *err)
+{
+	const uint8_t *bytes;
+	size_t len = oh_input_peek(in, SIZE_MAX, &bytes, err);
+	char *text;
+
+	memset(ret, 0, sizeof(*ret));
+	if (err->text[0] != '\0')
+		return false;
+	text = oh_xrealloc(NULL, len + 1, 1);
+	memcpy(text, bytes, len);
+	text[len] = '\0';
+	return oh_json_parse(ret, text, len, err);
+}
+
 void
 oh_json_free(struct oh_json *j)
 {

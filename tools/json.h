@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base.h"
+#include "tools/input.h"
 #include "tools/mem.h"
 
 #define OH_JSON_DEPTH 64 /* arrays and objects inside each other */
@@ -47,6 +48,9 @@ struct oh_json {
  */
 bool oh_json_parse(struct oh_json *ret, char *text, size_t len, struct oh_error *err);
 void oh_json_free(struct oh_json *j);
+
+/* The same with all that is left of an input. */
+bool oh_json_read(struct oh_json *ret, struct oh_input *in, struct oh_error *err);
 
 /* The value of a key; of several equal ones the first. */
 uint32_t oh_json_member(const struct oh_json *j, uint32_t object, const char *key);

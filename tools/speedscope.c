@@ -212,17 +212,9 @@ oh_speedscope_read(struct oh_input *in, uint64_t max_bytes, struct oh_error *err
 {
 	struct reader r = { .err = err, .max_bytes = max_bytes };
 	struct oh_profile *p = NULL;
-	const uint8_t *bytes;
-	size_t len = oh_input_peek(in, SIZE_MAX, &bytes, err);
-	char *text;
 
-	if (err->text[0] != '\0')
-		return NULL;
-	text = oh_xrealloc(NULL, len + 1, 1);
-	memcpy(text, bytes, len);
-	text[len] = '\0';
 	oh_build_init(&r.b);
-	if (oh_json_parse(&r.j, text, len, err) && read_all(&r))
+	if (oh_json_read(&r.j, in, err) && read_all(&r))
 		p = oh_build_finish(&r.b);
 	else
 		oh_build_free(&r.b);

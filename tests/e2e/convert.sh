@@ -38,7 +38,6 @@ convert() {
 refused 'no output' 'OUT is needed' "$work/p.pb"
 refused 'no format' 'names no format; --to says which' "$work/p.pb" -o "$work/x.png"
 refused 'unknown format' 'expected pprof, folded' --to yaml "$work/p.pb" -o "$work/x.pb"
-refused 'firefox is only written' 'expected pprof, folded' --from firefox "$work/p.pb" -o "$work/x.pb"
 refused 'no such file' 'No such file' "$work/nosuch" -o "$work/x.pb"
 refused 'an empty file' 'empty' "$work/empty" -o "$work/x.pb"
 refused 'no such sample type' 'alloc_objects, alloc_space' -s nosuch "$work/p.pb" -o "$work/x.folded"
@@ -57,6 +56,17 @@ bad 'folded: not a number' 'end of line 1' folded 'a;b 1x\n'
 bad 'speedscope: cut short' 'not JSON, or damaged' speedscope '{"profiles":[{"type":"sam'
 bad 'speedscope: another JSON' 'it has no profiles' speedscope '{"a":1}'
 bad 'speedscope: no frames' 'no shared.frames' speedscope '{"profiles":[]}'
+bad 'firefox: cut short' 'not JSON, or damaged' firefox '{"meta":{"preprocessedProfileVersion":6'
+bad 'firefox: not processed' 'meta.preprocessedProfileVersion' firefox '{"meta":{"version":24},"threads":[]}'
+fox='{"meta":{"preprocessedProfileVersion":64},"shared":{"stringArray":["a"],"funcTable":{"name":[0]},"frameTable":{"func":[0,9]}'
+bad 'firefox: a frame that is not there' 'a frame that is not there' firefox \
+	"$fox,\"stackTable\":{\"frame\":[2],\"prefix\":[null]}},\"threads\":[]}"
+bad 'firefox: a ring of stacks' 'not before it' firefox \
+	"$fox,\"stackTable\":{\"frame\":[0,0],\"prefix\":[1,0]}},\"threads\":[]}"
+bad 'firefox: a stack that is not there' 'a stack that is not there' firefox \
+	"$fox},\"threads\":[{\"samples\":{\"stack\":[0]}}]}"
+bad 'firefox: weights are missing' 'not a weight for each' firefox \
+	"$fox},\"threads\":[{\"samples\":{\"stack\":[null,null],\"weight\":[1]}}]}"
 one='"shared":{"frames":[{"name":"a"},{"name":"b"}]}'
 bad 'speedscope: no such frame' 'a frame that is not there' speedscope \
 	"{$one,\"profiles\":[{\"type\":\"sampled\",\"samples\":[[2]],\"weights\":[1]}]}"
@@ -112,6 +122,26 @@ for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	"$otheap" top -s $type -l -o csv "$work/back.pb.gz" | grep '^[0-9]' | cut -d, -f 1,3,5- | sort >"$work/b"
 	same "speedscope: there and back: $type"
 done
+convert --to firefox "$work/p.pb" -o "$work/p.firefox.json"
+convert "$work/p.firefox.json" -o "$work/back.pb.gz"
+for type in alloc_objects alloc_space inuse_objects inuse_space; do
+	"$otheap" top -s $type -o csv "$work/p.pb" | grep '^[0-9]' | cut -d, -f 1,3,5-6 | sort >"$work/a"
+	"$otheap" top -s $type -o csv "$work/back.pb.gz" | grep '^[0-9]' | cut -d, -f 1,3,5-6 | sort >"$work/b"
+	same "firefox: there and back: $type"
+done
+gzip -c "$work/p.firefox.json" | "$otheap" convert - -o "$work/y.pb"
+equal 'firefox: packed, through a pipe' "$(total "$work/y.pb")" "$(total "$work/p.pb")"
+# As older versions have it: tables in each thread, files in the functions; and no weights.
+tables='"stringTable":["a","b","a.c"],"funcTable":{"name":[0,1],"fileName":[2,null],"lineNumber":[7,null]},
+	"frameTable":{"func":[0,1],"line":[null,9]},"stackTable":{"frame":[0,1],"prefix":[null,0]}'
+printf '{"meta":{"preprocessedProfileVersion":40},"threads":[
+	{"name":"t","samples":{"stack":[1,1,null,0],"weight":null},%s},
+	{"name":"t","samples":{"stack":[1,0],"weight":[5,0]},%s},
+	{"name":"t","samples":{"stack":[0],"weight":[-3],"weightType":"bytes"},%s}]}' "$tables" "$tables" "$tables" >"$work/old.json"
+convert "$work/old.json" -o "$work/old.pb"
+equal 'firefox: an older version' "$("$otheap" top --stacks -s 0 -o csv "$work/old.pb" | grep '^[0-9-]' | tr '\n' ' ')$(
+	"$otheap" top -l -s 1 -o csv "$work/old.pb" | grep -E '^(# unit|[0-9-])' | tr '\n' ' ')" \
+	'7,,"a;b" 1,,"(no stack)" 1,,"a" # unit: bytes -3,,-3,,"a","a.c",7,"" '
 printf '{%s,"profiles":[{"type":"sampled","name":"inuse_objects","samples":[[0]],"weights":[1]},
 	{"type":"sampled","name":"inuse_space","unit":"bytes","samples":[[0]],"weights":[9]}]}' "$one" >"$work/names.json"
 refused 'heap: frames without addresses' 'frames with a name alone' --from speedscope --to heap "$work/names.json" -o "$work/x.heap"

@@ -34,6 +34,9 @@ read_as(enum oh_file_format format, const void *data, size_t size, struct oh_err
 	case OH_FILE_HEAP:
 		p = oh_heap_read(in, err);
 		break;
+	case OH_FILE_FIREFOX:
+		p = oh_firefox_read(in, MAX_BYTES, err);
+		break;
 	default:
 		return oh_profile_read_input(in, err);
 	}
@@ -83,8 +86,7 @@ there_and_back(struct oh_profile *p)
 		char *bytes = NULL;
 		size_t len = 0;
 
-		if (write_as((enum oh_file_format)f, p, &bytes, &len) && f != OH_FILE_FIREFOX &&
-		    len > 0) {
+		if (write_as((enum oh_file_format)f, p, &bytes, &len) && len > 0) {
 			again = read_as((enum oh_file_format)f, bytes, len, &err);
 			if (again == NULL ||
 			    (f == OH_FILE_PPROF && again->sample_count != p->sample_count)) {
@@ -101,7 +103,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum oh_file_format formats[] = { OH_FILE_FOLDED, OH_FILE_SPEEDSCOPE,
-		OH_FILE_HEAP };
+		OH_FILE_HEAP, OH_FILE_FIREFOX };
 
 	for (size_t i = 0; i < OH_ARRAY_LEN(formats); i++) {
 		struct oh_error err = { "" };
