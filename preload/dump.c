@@ -13,6 +13,7 @@
 #include "preload/dump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -23,6 +24,7 @@
 #include "core/profiler.h"
 #include "core/scratch.h"
 #include "core/snapshot.h"
+#include "core/sys.h"
 #include "core/weight.h"
 #include "preload/agent.h"
 #include "preload/dumpfile.h"
@@ -35,8 +37,12 @@
 
 #define LEAK_LIMIT_MS 60000u /* where nobody waits for the end */
 
-static uint64_t seq;                      /* the last number used; the worker's alone */
-static char baseline[OH_DUMP_PATH_BYTES]; /* the worker's alone */
+static uint64_t seq; /* the last number used; the worker's alone */
+/* Where the profiles for the leak report are kept from the agent. */
+#define OWN_FOLDER "leaks"
+
+static char baseline[OH_DUMP_PATH_BYTES + sizeof(OWN_FOLDER)]; /* the worker's alone */
+static pid_t baseline_of; /* who has a second link of it; 0 = none */
 
 static struct oh_reach_result last_check; /* the worker's alone */
 
@@ -204,16 +210,40 @@ join(char to[OH_DUMP_PATH_BYTES], const char *folder, const char *name)
 	memcpy(to + len, name, strlen(name) + 1);
 }
 
+/* The second link of the baseline, if this process made one. */
+static void
+forget_baseline(void)
+{
+	if (baseline_of == oh_sys_getpid())
+		(void)OH_SYS(unlinkat, AT_FDCWD, baseline, 0, 0, 0, 0);
+	baseline_of = 0;
+}
+
 /* What follows a profile that is written. */
 static void
-written(unsigned asked, const struct oh_snapshot *snap, const char path[OH_DUMP_PATH_BYTES],
-    uint64_t number)
+written(unsigned asked, const struct oh_snapshot *snap, const struct oh_dumpfile *file,
+    const char path[OH_DUMP_PATH_BYTES])
 {
+	static char own[OH_DUMP_PATH_BYTES + sizeof(OWN_FOLDER)]; /* no agent takes it away */
+
+	memcpy(own, path, OH_DUMP_PATH_BYTES);
+	if (file->linked) {
+		size_t len = strlen(path) - strlen(file->name);
+		memcpy(own + len, OWN_FOLDER "/", sizeof(OWN_FOLDER));
+		memcpy(own + len + sizeof(OWN_FOLDER), file->name, strlen(file->name) + 1);
+	}
 	/* At the end it is too late for one: nothing can have grown since. */
-	if ((asked & OH_ASK_BASELINE) != 0 && (asked & OH_ASK_EXIT) == 0)
-		memcpy(baseline, path, OH_DUMP_PATH_BYTES);
-	if ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_mode)
-		oh_report_write(snap, path, number);
+	if ((asked & OH_ASK_BASELINE) != 0 && (asked & OH_ASK_EXIT) == 0) {
+		forget_baseline();
+		memcpy(baseline, own, sizeof(baseline));
+		baseline_of = file->linked ? oh_sys_getpid() : 0;
+	}
+	if ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_mode) {
+		oh_report_write(snap, own, file->seq);
+		forget_baseline();
+		if (file->linked)
+			(void)OH_SYS(unlinkat, AT_FDCWD, own, 0, 0, 0, 0);
+	}
 	if (!oh_config.exporting)
 		return;
 	oh_agent_call();
@@ -232,6 +262,10 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 		.tmpdir = oh_config.tmpdir,
 		.pattern = oh_config.file,
 		.keep = baseline,
+		.also = oh_config.exporting && oh_config.leak_mode &&
+				(asked & (OH_ASK_BASELINE | OH_ASK_EXIT)) != 0
+			    ? OWN_FOLDER
+			    : NULL,
 		.max_files = oh_config.max_files,
 		.quiet = oh_config.quiet,
 	};
@@ -264,7 +298,7 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 		return err;
 	seq = file.seq;
 	join(path, file.folder, file.name);
-	written(asked, &snap, path, seq);
+	written(asked, &snap, &file, path);
 	return 0;
 }
 

@@ -629,6 +629,41 @@ commit_numbered(struct oh_dumpfile *f, int dirfd)
 	return r;
 }
 
+/* also/last as a path of at most 320 bytes; both parts are short. */
+static void
+below(char to[320], const char *also, const char *last)
+{
+	size_t n = strlen(also), k = strlen(last);
+
+	memcpy(to, also, n);
+	to[n] = '/';
+	memcpy(to + n + 1, last, k + 1);
+}
+
+static OH_NOINLINE void
+link_also(struct oh_dumpfile *f, int dirfd)
+{
+	char path[320];
+
+	(void)OH_SYS(mkdirat, dirfd, f->conf->also, 0700, 0, 0, 0);
+	below(path, f->conf->also, f->temp);
+	f->linked = OH_SYS(linkat, dirfd, f->temp, dirfd, path, 0, 0) == 0;
+}
+
+/* The second link gets the name, too, or goes. */
+static OH_NOINLINE void
+name_also(struct oh_dumpfile *f, int dirfd, bool good)
+{
+	char from[320], to[320];
+
+	below(from, f->conf->also, f->temp);
+	below(to, f->conf->also, f->name);
+	if (good && sys_rename(dirfd, from, to, 0) == 0)
+		return;
+	(void)sys_unlinkat(dirfd, from);
+	f->linked = false;
+}
+
 int
 oh_dumpfile_commit(struct oh_dumpfile *f, struct oh_scratch *scratch)
 {
@@ -644,10 +679,14 @@ oh_dumpfile_commit(struct oh_dumpfile *f, struct oh_scratch *scratch)
 	dirfd = open_folder(f->folder);
 	if (dirfd < 0)
 		return (int)dirfd;
+	if (f->conf->also != NULL)
+		link_also(f, (int)dirfd);
 	if (r == 0 || r == -EINTR)
 		r = oh_dumpfile_numbered(f->conf->pattern)
 			? commit_numbered(f, (int)dirfd)
 			: rename_file((int)dirfd, f->temp, f->name, 0);
+	if (f->linked)
+		name_also(f, (int)dirfd, r == 0);
 	if (r != 0)
 		(void)sys_unlinkat((int)dirfd, f->temp);
 	else if (f->conf->max_files != 0)

@@ -27,6 +27,7 @@ struct oh_dumpfile_conf {
 	const char *pattern; /* file name, see below */
 	const char *program; /* %e */
 	const char *keep;    /* path of a profile that retention leaves; NULL or "": none */
+	const char *also;    /* folder below, made if need be, for a second link; NULL: none */
 	unsigned max_files;  /* of ours in the folder; 0 = no limit */
 	bool quiet;          /* no line on stderr */
 };
@@ -40,6 +41,7 @@ struct oh_dumpfile {
 	uint64_t seq;       /* after commit: the number in the name */
 	const char *folder; /* where it is, a string of conf or "/tmp" */
 	char name[256];     /* after commit: the file's name in there */
+	bool linked;        /* after commit: and in the folder `also` below it, by that name */
 
 	/* for dumpfile.c */
 	const struct oh_dumpfile_conf *conf;
@@ -71,6 +73,9 @@ int oh_dumpfile_begin(struct oh_dumpfile *f, const struct oh_dumpfile_conf *conf
  * With %n in the pattern an existing file stays and the next free sequence
  * number is taken: go on after f->seq.  Without, the file replaces the one
  * before (or a link of that name, never what the link points to).
+ *
+ * The second link is there before anybody can take the first away.  Where it
+ * cannot be made there is none.
  *
  * Then the oldest of our profiles are deleted until conf->max_files are left:
  * regular files of our user whose name the pattern makes for this program, any

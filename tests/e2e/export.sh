@@ -118,6 +118,31 @@ inside forks
 equal "forks: a marker for each" "$(find "$dir" -name '*.process' | wc -l)" 3
 silent forks
 
+# ---- with a leak report --------------------------------------------------------------------
+
+# An agent that takes everything away at once, also while the report is made.
+cat >"$work/taker" <<END
+#!/bin/sh
+rm -f "$spool"/*.pb.gz
+[ "\$1" = leaks ] || exit 0
+for f in "\$@"; do
+	case \$f in *.pb.gz) gzip -t "\$f" && echo "\${f#"$spool/"}" ;; esac
+done >>"$calls"
+END
+chmod 755 "$work/taker"
+rm -rf "$spool"
+: >"$calls"
+start $one $endpoint OTHEAP_LEAK_BASELINE=start OTHEAP_COMMAND="$work/taker" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
+wait_said ready
+kept() { [ "$(find "$spool/leaks" -name '*.pb.gz' 2>/dev/null | wc -l)" = 1 ] && [ "$(spooled)" = 1 ]; }
+check "a leak report: the baseline is kept, and only there" until_true kept
+finish
+equal "a leak report: status" "$rc" 0
+equal "a leak report: it has its profiles" "$(cat "$calls")" \
+	"leaks/otheap.hold.$pid.1.pb.gz
+leaks/otheap.hold.$pid.2.pb.gz"
+equal "a leak report: nothing of them is left" "$(find "$spool/leaks" -type f)" ""
+
 # ---- the agent itself --------------------------------------------------------------------------
 
 if command -v python3 >/dev/null; then
