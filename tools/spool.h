@@ -9,9 +9,9 @@
  *	sent/PID.START.KEY.pb.gz  the last one of a program that was sent: what the
  *	                          next one of it is the difference to
  *	refused/NAME.pb.gz        what the collector would not take, and what is no profile
- *	leaks/NAME.pb.gz          second links for the leak report at exit of a program: not the
- *agent's agent.lock                held by the agent of this folder agent.state               what
- *the agent has done so far (agent_state.h)
+ *	leaks/NAME.pb.gz          second links for leak reports of programs; not the agent's
+ *	agent.lock                held by the agent of this folder
+ *	agent.state               what the agent has done so far (agent_state.h)
  *
  * A profile changes its state by one rename, so whenever the agent ends, each
  * one is waiting, or sent, or refused: a waiting one is sent (again) by the
