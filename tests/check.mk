@@ -79,7 +79,7 @@ check: all test-programs $(otlp_bin) ## every test but the slower share
 	@tests/run $(B)/check $(unit_bin) $(sort $(wildcard tests/lint/*.sh)) $(sort $(filter-out %/lib.sh %/collector.sh,$(wildcard tests/e2e/*.sh)))
 
 check-real: all test-programs $(stat_bin) $(otlp_bin) ## slower share: real programs and statistics
-	@tests/run $(B)/check-real $(sort $(filter-out %/lib.sh,$(wildcard tests/real/*.sh))) \
+	@TEST_TIMEOUT=$${TEST_TIMEOUT:-1500} tests/run $(B)/check-real $(sort $(filter-out %/lib.sh,$(wildcard tests/real/*.sh))) \
 		$(sort $(wildcard tests/stat/*.sh))
 
 check-sanitize: ## slower share: unit tests under ASan+UBSan and TSan
