@@ -23,12 +23,12 @@ collector_build() {
 	fi
 	mkdir -p "$B/collector"
 	if ! (cd "$collector_source" && GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false' \
-		timeout 200 go list -deps .) >"$work/go.log" 2>&1; then
+		timeout 400 go list -deps .) >"$work/go.log" 2>&1; then
 		why="its modules cannot be downloaded: $(tail -n 1 "$work/go.log" | head -c 200)"
 		return 1
 	fi
 	if ! (cd "$collector_source" && GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false' \
-		timeout 330 go build -p 2 -trimpath -ldflags='-s -w' -o "$collector" .) >"$work/go.log" 2>&1; then
+		timeout 900 go build -p 2 -trimpath -ldflags='-s -w' -o "$collector" .) >"$work/go.log" 2>&1; then
 		not_ok 'the Collector is built' "$(tail -n 5 "$work/go.log" | head -c 600)"
 		exit 1
 	fi
