@@ -38,6 +38,19 @@ oh_args_init(struct oh_args *a, const char *cmd)
 }
 
 bool
+oh_args_bad_option(const char *cmd, int c, char *const *argv)
+{
+	if (c == ':')
+		(void)fprintf(
+		    stderr, "otheap: %s: option '%s' needs a value\n", cmd, argv[optind - 1]);
+	else
+		(void)fprintf(stderr,
+		    "otheap: %s: unknown option '%s'; otheap %s --help lists them\n", cmd,
+		    argv[optind - 1], cmd);
+	return false;
+}
+
+bool
 oh_args_bad_value(
     const struct oh_args *a, const char *option, const char *value, const char *expected)
 {
@@ -224,17 +237,10 @@ take(struct oh_args *a, int c, char **argv)
 	case 'h':
 		a->help = true;
 		break;
-	case ':':
-		(void)fprintf(
-		    stderr, "otheap: %s: option '%s' needs a value\n", a->cmd, argv[optind - 1]);
-		return false;
 	default:
 		if (c >= OH_OPT_OTHERS && a->own != NULL)
 			return a->own(a, c, optarg);
-		(void)fprintf(stderr,
-		    "otheap: %s: unknown option '%s'; otheap %s --help lists them\n", a->cmd,
-		    argv[optind - 1], a->cmd);
-		return false;
+		return oh_args_bad_option(a->cmd, c, argv);
 	}
 	return true;
 }

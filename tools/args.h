@@ -109,6 +109,13 @@ bool oh_args_parse(
 int oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
     const struct option *options, int least, int most);
 
+/*
+ * Say what is wrong with the option that getopt_long() has just answered with
+ * `c`: ':' for a value that is missing (option letters begin with ':'), else
+ * it is unknown.  Returns false.
+ */
+bool oh_args_bad_option(const char *cmd, int c, char *const *argv);
+
 /* Say what an option expects in place of `value`; returns false. */
 bool oh_args_bad_value(
     const struct oh_args *a, const char *option, const char *value, const char *expected);

@@ -2,6 +2,7 @@
 /*
  * cmd_agent.c - otheap agent: bring the profiles of a folder to a collector.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <errno.h>
@@ -235,11 +236,7 @@ agent(int argc, char **argv)
 			return OH_EXIT_OK;
 		}
 		if (c == ':' || c == '?') {
-			(void)fprintf(stderr,
-			    c == ':' ? "otheap: agent: option '%s' needs a value\n"
-				     : "otheap: agent: unknown option '%s'; otheap agent --help "
-				       "lists them\n",
-			    argv[optind - 1]);
+			(void)oh_args_bad_option("agent", c, argv);
 			return OH_EXIT_BAD;
 		}
 		if (!take(&o, c, &status))

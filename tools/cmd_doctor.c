@@ -5,6 +5,7 @@
  * One line for each question: `ok`, `no` with what to do, or `note` for what
  * makes the answer poorer but does not stand in the way.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <errno.h>
@@ -95,12 +96,7 @@ parse(int argc, char **argv, struct options *o)
 			o->help = true;
 			return true;
 		} else {
-			(void)fprintf(stderr,
-			    c == ':' ? "otheap: doctor: option '%s' needs a value\n"
-				     : "otheap: doctor: unknown option '%s'; otheap doctor --help "
-				       "lists them\n",
-			    argv[optind - 1]);
-			return false;
+			return oh_args_bad_option("doctor", c, argv);
 		}
 	}
 	if (argc - optind > 1) {

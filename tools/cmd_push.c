@@ -2,6 +2,7 @@
 /*
  * cmd_push.c - otheap push: send profiles to a collector, by hand.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <errno.h>
@@ -149,11 +150,7 @@ take(struct push *h, int c, char **argv)
 		h->help = true;
 		return true;
 	default:
-		(void)fprintf(stderr,
-		    c == ':' ? "otheap: push: option '%s' needs a value\n"
-			     : "otheap: push: unknown option '%s'; otheap push --help lists them\n",
-		    argv[optind - 1]);
-		return false;
+		return oh_args_bad_option("push", c, argv);
 	}
 }
 

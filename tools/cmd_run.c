@@ -5,6 +5,7 @@
  * Sets LD_PRELOAD and the OTHEAP_... variables, runs the program as if we were
  * not there, and says at the end which profiles there are now.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <errno.h>
@@ -148,12 +149,7 @@ parse(int argc, char **argv, struct options *o)
 			o->help = true;
 			return true;
 		} else {
-			(void)fprintf(stderr,
-			    c == ':' ? "otheap: run: option '%s' needs a value\n"
-				     : "otheap: run: unknown option '%s'; otheap run --help "
-				       "lists them\n",
-			    argv[optind - 1]);
-			return false;
+			return oh_args_bad_option("run", c, argv);
 		}
 	}
 	if (optind == argc) {

@@ -6,6 +6,7 @@
  * shows what was seen: as a page with keys on a terminal, else as tables or
  * lines of JSON one after the other.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <errno.h>
@@ -191,12 +192,7 @@ take(struct watching *x, int c, char **argv)
 		o->help = true;
 		return true;
 	default:
-		(void)fprintf(stderr,
-		    c == ':' ? "otheap: watch: option '%s' needs a value\n"
-			     : "otheap: watch: unknown option '%s'; otheap watch --help lists "
-			       "them\n",
-		    argv[optind - 1]);
-		return false;
+		return oh_args_bad_option("watch", c, argv);
 	}
 }
 

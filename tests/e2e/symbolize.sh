@@ -116,11 +116,11 @@ elsewhere() {
 	fi
 }
 
-mkdir -p "$work/root$work/bin" "$work/flat" "$work/ids"
-cp "$work/bin/app" "$work/root$work/bin/app"
+mkdir -p "$work/sysroot$work/bin" "$work/flat" "$work/ids"
+cp "$work/bin/app" "$work/sysroot$work/bin/app"
 cp "$work/bin/app" "$work/flat/app"
-elsewhere '--root' --root "$work/root"
-elsewhere '--debug-dir, by path' --debug-dir "$work/root"
+elsewhere '--root' --root "$work/sysroot"
+elsewhere '--debug-dir, by path' --debug-dir "$work/sysroot"
 elsewhere '--debug-dir, by name' --debug-dir "$work/flat"
 elsewhere 'the second --debug-dir' --debug-dir "$work/ids" --debug-dir "$work/flat"
 id=$("$otheap" top -o json "$work/app.pb" 2>/dev/null | sed -n 's/.*"build_id": "\([0-9a-f]*\)".*/\1/p')
@@ -135,13 +135,13 @@ if [ ${#id} -ge 8 ] && command -v objcopy >/dev/null && command -v strip >/dev/n
 	# A program without debug information, and its debug file elsewhere.
 	mkdir "$work/debug"
 	cp "$folder/$rest.debug" "$work/debug/app.debug"
-	strip -g "$work/root$work/bin/app"
-	(cd "$work/debug" && objcopy --add-gnu-debuglink=app.debug "$work/root$work/bin/app")
-	elsewhere '--root and a debug file by its name' --root "$work/root" --debug-dir "$work/debug"
-	mkdir -p "$work/root/usr/lib/debug$work/bin"
-	mv "$work/debug/app.debug" "$work/root/usr/lib/debug$work/bin"
-	elsewhere 'a debug file below the root' --root "$work/root"
-	rm -r "$work/root/usr" "$work/flat/app"
+	strip -g "$work/sysroot$work/bin/app"
+	(cd "$work/debug" && objcopy --add-gnu-debuglink=app.debug "$work/sysroot$work/bin/app")
+	elsewhere '--root and a debug file by its name' --root "$work/sysroot" --debug-dir "$work/debug"
+	mkdir -p "$work/sysroot/usr/lib/debug$work/bin"
+	mv "$work/debug/app.debug" "$work/sysroot/usr/lib/debug$work/bin"
+	elsewhere 'a debug file below the root' --root "$work/sysroot"
+	rm -r "$work/sysroot/usr" "$work/flat/app"
 
 	# Another program of that name is not taken.
 	$CC -g -O0 -Wl,--build-id=0x0102030405060708 -o "$work/flat/app" "$work/app.c"
