@@ -9,10 +9,7 @@
 #   tests/real/*.sh               real programs, with and without us (slower share)
 #   tests/stat/*.sh               are the estimates right? (slower share)
 
-unit_core_src  := $(wildcard tests/unit/core/test_*.c)
-unit_proto_src := $(wildcard tests/unit/proto/test_*.c)
-unit_tools_src := $(wildcard tests/unit/tools/test_*.c)
-unit_bin := $(patsubst tests/unit/%.c,$(B)/test/%,$(unit_core_src) $(unit_proto_src) $(unit_tools_src))
+unit_bin := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*/test_*.c))
 prog_bin := $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/*.c)) \
 	$(patsubst tests/prog/%.cc,$(B)/prog/%,$(wildcard tests/prog/*.cc))
 
@@ -39,7 +36,7 @@ $(B)/test/obj/%.o: %.c | $(B)/gen/proto/profile.pb-c.h $(otlp_gen:%=$(B)/%.h)
 $(B)/test/core/%: $(B)/test/obj/tests/unit/core/%.o $(t_core)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(check_libs) $(unit_extra_libs) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(check_libs) -lm
 
 $(B)/test/proto/%: $(B)/test/obj/tests/unit/proto/%.o $(t_proto) $(t_core)
 	$(call say,LD)

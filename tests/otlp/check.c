@@ -12,6 +12,7 @@
 #include "tests/unit/tools/otlpcheck.h"
 
 static char **files;
+static int count;
 
 START_TEST(a_request_keeps_the_rules)
 {
@@ -30,20 +31,17 @@ START_TEST(a_request_keeps_the_rules)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, a_request_keeps_the_rules, 0, count);
+}
+
 int
 main(int argc, char **argv)
 {
-	Suite *s = suite_create("requests");
-	TCase *tc = tcase_create("requests");
-	SRunner *r = srunner_create(s);
-	int failed;
-
 	files = argv + 1;
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, a_request_keeps_the_rules, 0, argc - 1);
-	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0 || argc < 2;
+	count = argc - 1;
+	return unit_run("requests", add) || count < 1;
 }

@@ -161,12 +161,9 @@ START_TEST(threads_get_disjoint_memory)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("arena", &tc);
-
 	tcase_add_test(tc, ids_are_positive_and_lead_to_zeroed_memory);
 	tcase_add_test(tc, every_alignment_up_to_a_page_holds);
 	tcase_add_test(tc, the_cap_is_reached_and_not_passed);
@@ -175,5 +172,10 @@ main(void)
 	tcase_add_test(tc, refused_reservation_is_halved_down_to_1_mib);
 	tcase_add_test(tc, refused_memory_gives_0_and_the_next_one_may_be_lucky);
 	tcase_add_test(tc, threads_get_disjoint_memory);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("arena", add);
 }

@@ -561,12 +561,9 @@ START_TEST(random_instructions_do_no_harm)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("cfi", &tc);
-
 	tcase_add_test(tc, no_address_of_a_real_file_does_harm);
 	tcase_add_test(tc, every_row_of_libc_is_as_readelf_reads_it);
 	tcase_add_test(tc, every_row_of_libstdcxx_is_as_readelf_reads_it);
@@ -579,5 +576,10 @@ main(void)
 	tcase_add_test(tc, a_signal_frame_is_one_whatever_its_rules);
 	tcase_add_test(tc, what_is_not_understood_is_no_rule);
 	tcase_add_test(tc, random_instructions_do_no_harm);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("cfi", add);
 }

@@ -117,16 +117,18 @@ START_TEST(reads_nothing_outside)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("chunks", &tc);
-
 	tcase_add_test(tc, header_of_a_free_chunk_is_the_allocators);
 	tcase_add_test(tc, header_of_a_used_chunk_is_so_only_in_its_heap);
 	tcase_add_test(tc, header_of_the_last_chunk_is_the_allocators);
 	tcase_add_test(tc, other_layouts_are_nobodys);
 	tcase_add_test(tc, reads_nothing_outside);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("chunks", add);
 }

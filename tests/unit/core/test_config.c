@@ -443,12 +443,9 @@ START_TEST(print_and_read_are_inverse)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("config", &tc);
-
 	tcase_add_test(tc, without_variables_all_defaults_hold_silently);
 	tcase_add_test(tc, an_empty_value_means_not_set);
 	tcase_add_test(tc, every_variable_takes_a_good_value);
@@ -467,5 +464,10 @@ main(void)
 	tcase_add_test(tc, an_endpoint_turns_the_export_on);
 	tcase_add_test(tc, and_other_variables_turn_it_off);
 	tcase_add_test(tc, print_and_read_are_inverse);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("config", add);
 }

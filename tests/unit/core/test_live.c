@@ -423,12 +423,9 @@ START_TEST(threads_that_make_the_table_grow_lose_nothing)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("live", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, a_block_is_known_from_insert_to_remove);
 	tcase_add_test(tc, no_block_at_all_is_never_known);
@@ -441,5 +438,10 @@ main(void)
 	tcase_add_test(tc, a_reader_never_sees_half_a_record);
 	tcase_add_test(tc, a_reader_interrupted_anywhere_never_sees_half_a_record);
 	tcase_add_test(tc, threads_that_make_the_table_grow_lose_nothing);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("live", add);
 }

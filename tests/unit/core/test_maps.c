@@ -280,12 +280,9 @@ START_TEST(a_part_is_cut_at_pages)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("maps", &tc);
-
 	tcase_add_test(tc, every_field_is_understood);
 	tcase_add_test(tc, any_buffer_will_do);
 	tcase_add_test(tc, what_is_no_mapping_is_passed_over);
@@ -295,5 +292,10 @@ main(void)
 	tcase_add_test(tc, of_a_private_file_only_what_is_changed);
 	tcase_add_test(tc, of_shared_memory_what_is_there);
 	tcase_add_test(tc, a_part_is_cut_at_pages);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("maps", add);
 }

@@ -401,12 +401,9 @@ START_TEST(threads_that_meet_a_module_together_note_it_once)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("modules", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, main_program_is_module_1_at_the_path_of_its_file);
 	tcase_add_test(tc, libc_is_found_with_its_build_id);
@@ -420,5 +417,10 @@ main(void)
 	tcase_add_test(tc, a_relative_name_is_made_absolute_once);
 	tcase_add_test(tc, a_full_arena_leaves_an_address_without_module_but_with_rules);
 	tcase_add_test(tc, threads_that_meet_a_module_together_note_it_once);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("modules", add);
 }

@@ -64,14 +64,16 @@ START_TEST(a_closed_descriptor_does_no_harm_and_leaves_errno)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("out", &tc);
-
 	tcase_add_test(tc, text_and_numbers_follow_one_another);
 	tcase_add_test(tc, what_does_not_fit_is_cut_and_the_line_still_ends);
 	tcase_add_test(tc, a_closed_descriptor_does_no_harm_and_leaves_errno);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("out", add);
 }

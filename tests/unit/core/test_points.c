@@ -335,13 +335,9 @@ START_TEST(sorting)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("points", &tc);
-
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, nothing_points_anywhere);
 	tcase_add_test(tc, no_blocks_at_all);
 	tcase_add_test(tc, start_tags_inside_and_behind);
@@ -355,5 +351,10 @@ main(void)
 	tcase_add_test(tc, doubt_goes_on_to_what_hangs_on_it);
 	tcase_add_test(tc, any_graph);
 	tcase_add_test(tc, sorting);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("points", add);
 }

@@ -414,12 +414,9 @@ START_TEST(a_full_arena_drops_samples_and_says_so)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("profiler", &tc);
-
 	tcase_add_test(tc, estimates_are_unbiased_and_their_intervals_hold);
 	tcase_add_test(tc, first_allocation_of_a_thread_is_sampled_as_any_other);
 	tcase_add_test(tc, a_seed_decides_what_is_sampled);
@@ -435,5 +432,10 @@ main(void)
 	tcase_add_test(tc, a_record_carries_size_weight_and_site_and_keeps_errno);
 	tcase_add_test(tc, while_stopped_nothing_is_sampled_and_everything_is_counted);
 	tcase_add_test(tc, a_full_arena_drops_samples_and_says_so);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("profiler", add);
 }

@@ -200,15 +200,17 @@ START_TEST(other_threads)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("reach", &tc);
-
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, reached_and_not);
 	tcase_add_test(tc, where_it_is_not_made);
 	tcase_add_test(tc, other_threads);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("reach", add);
 }

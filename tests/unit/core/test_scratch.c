@@ -88,16 +88,18 @@ START_TEST(release_gives_everything_back_and_starts_over)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("scratch", &tc);
-
 	tcase_add_test(tc, memory_is_zeroed_aligned_and_disjoint);
 	tcase_add_test(tc, nothing_asked_for_is_a_valid_pointer);
 	tcase_add_test(tc, products_and_sums_that_overflow_give_null);
 	tcase_add_test(tc, a_refusal_leaves_what_was_handed_out);
 	tcase_add_test(tc, release_gives_everything_back_and_starts_over);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("scratch", add);
 }

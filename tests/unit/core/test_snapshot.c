@@ -354,12 +354,9 @@ START_TEST(no_snapshot_shows_more_live_than_allocated)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("snapshot", &tc);
-
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_empty_profile_is_a_snapshot);
 	tcase_add_test(tc, exact_counts_by_stack_and_size);
@@ -371,5 +368,10 @@ main(void)
 	tcase_add_test(tc, without_memory_it_is_enomem_and_nothing_is_touched);
 	tcase_add_test(tc, drops_and_totals_travel_along);
 	tcase_add_test(tc, no_snapshot_shows_more_live_than_allocated);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("snapshot", add);
 }

@@ -191,12 +191,9 @@ START_TEST(a_confined_program_is_trusted_on_its_own_stack_alone)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("stackmem", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, first_thread_may_read_up_to_its_argument_vector);
 	tcase_add_test(tc, other_threads_may_read_up_to_their_control_block);
@@ -206,5 +203,10 @@ main(void)
 	tcase_add_test(tc, a_foreign_stack_is_asked_for_each_time);
 	tcase_add_test(tc, asking_leaves_errno_and_the_signal_mask);
 	tcase_add_test(tc, a_confined_program_is_trusted_on_its_own_stack_alone);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("stackmem", add);
 }

@@ -282,12 +282,9 @@ START_TEST(sums_of_whole_numbers_are_exact)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("stacks", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, equal_stacks_share_an_id_and_different_ones_do_not);
 	tcase_add_test(tc, a_prefix_is_another_stack);
@@ -299,5 +296,10 @@ main(void)
 	tcase_add_test(tc, each_calls_once_for_every_stack);
 	tcase_add_test(tc, threads_at_the_same_stacks_never_make_two_of_one);
 	tcase_add_test(tc, sums_of_whole_numbers_are_exact);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("stacks", add);
 }

@@ -343,12 +343,9 @@ START_TEST(names_beyond_the_last_number_are_not_labelled)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("thread", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, the_first_thread_is_counted);
 	tcase_add_test(tc, totals_are_exact_while_threads_live_and_after);
@@ -358,5 +355,10 @@ main(void)
 	tcase_add_test(tc, a_forked_child_keeps_the_totals_and_counts_on);
 	tcase_add_test(tc, each_thread_name_has_one_number);
 	tcase_add_test(tc, names_beyond_the_last_number_are_not_labelled);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("thread", add);
 }

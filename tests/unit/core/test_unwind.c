@@ -645,12 +645,9 @@ START_TEST(a_rule_dies_with_its_file)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("unwind", &tc);
-
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, optimised_frames_without_frame_pointer);
 	tcase_add_test(tc, the_second_walk_is_as_the_first);
@@ -671,5 +668,10 @@ main(void)
 	tcase_add_test(tc, without_rules_and_frame_pointer_the_leaves_are_kept);
 	tcase_add_test(tc, wild_registers_do_no_harm);
 	tcase_add_test(tc, a_rule_dies_with_its_file);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("unwind", add);
 }

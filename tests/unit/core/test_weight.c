@@ -155,12 +155,9 @@ START_TEST(generator_is_splitmix64)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	TCase *tc;
-	Suite *s = unit_suite("weight", &tc);
-
 	tcase_add_test(tc, check_values_of_the_header);
 	tcase_add_test(tc, weight_follows_both_series_from_1_byte_to_1_tib);
 	tcase_add_test(tc, empty_is_taken_as_one_byte);
@@ -170,5 +167,10 @@ main(void)
 	tcase_add_test(tc, mean_draw_is_the_interval);
 	tcase_add_test(tc, weight_times_chance_of_a_draw_is_one);
 	tcase_add_test(tc, generator_is_splitmix64);
-	return unit_run(s);
+}
+
+int
+main(void)
+{
+	return unit_run("weight", add);
 }

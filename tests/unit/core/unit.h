@@ -13,7 +13,6 @@
 #ifndef OH_TESTS_UNIT_CORE_UNIT_H
 #define OH_TESTS_UNIT_CORE_UNIT_H
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,15 +31,9 @@
 #include "core/stacks.h"
 #include "core/sys.h"
 #include "core/thread.h"
+#include "tests/unit/suite.h"
 
 #define UNIT_MIB ((size_t)1 << 20)
-
-/* ck_assert for loops: Check makes a system call for each of its own. */
-#define UNIT_CHECK(cond) \
-	do { \
-		if (!(cond)) \
-			ck_abort_msg("%s", #cond); \
-	} while (0)
 
 /* What is process-wide and not in the arena, as at the start of a program. */
 static inline void
@@ -111,28 +104,5 @@ unit_decide(struct oh_thread *t, size_t size_bytes)
 	((struct oh_regs){ .pc = (uintptr_t)__builtin_return_address(0), \
 	    .sp = (uintptr_t)__builtin_frame_address(0) + 16, \
 	    .fp = *(uintptr_t *)__builtin_frame_address(0) })
-
-/* Run one suite; the exit status of the program. */
-static inline int
-unit_run(Suite *s)
-{
-	SRunner *sr = srunner_create(s);
-
-	srunner_run_all(sr, CK_NORMAL);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
-}
-
-/* A suite of one case; more tests are added to *ret_case. */
-static inline Suite *
-unit_suite(const char *name, TCase **ret_case)
-{
-	Suite *s = suite_create(name);
-
-	*ret_case = tcase_create(name);
-	suite_add_tcase(s, *ret_case);
-	return s;
-}
 
 #endif

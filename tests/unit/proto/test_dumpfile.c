@@ -8,7 +8,6 @@
  */
 #include "preload/dumpfile.c"
 
-#include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +15,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "tests/unit/suite.h"
 
 static char dir[256], other[256];
 static struct oh_dumpfile_conf conf;
@@ -726,12 +727,9 @@ START_TEST(names_match_the_pattern_they_came_from)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("dumpfile");
-	TCase *tc = tcase_create("dumpfile");
-
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_dump_appears_whole_under_its_name);
 	tcase_add_test(tc, abort_leaves_nothing);
@@ -764,11 +762,10 @@ main(void)
 	tcase_add_test(tc, more_than_can_be_remembered_go_in_two_turns);
 	tcase_add_test(tc, without_memory_the_dump_is_kept_all_the_same);
 	tcase_add_test(tc, names_match_the_pattern_they_came_from);
-	tcase_set_timeout(tc, 60);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return unit_run("dumpfile", add_tests);
 }

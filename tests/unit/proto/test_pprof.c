@@ -5,7 +5,6 @@
  * One file because all tests need the same made-up snapshots and decoder.
  */
 #include <asm/prctl.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -21,6 +20,7 @@
 #include "proto/pprof.h"
 #include "proto/profile.pb-c.h"
 #include "tests/unit/proto/readback.h"
+#include "tests/unit/suite.h"
 
 typedef Perftools__Profiles__Profile Profile;
 
@@ -989,12 +989,9 @@ START_TEST(stack_use_leaves_the_worker_room)
 END_TEST
 #endif
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	Suite *s = suite_create("pprof");
-	TCase *tc = tcase_create("pprof");
-
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, head_says_what_was_measured);
 	tcase_add_test(tc, values_are_rounded_and_empty_sites_left_out);
@@ -1016,11 +1013,10 @@ main(void)
 	tcase_add_test(tc, needs_no_thread_control_block);
 	tcase_add_test(tc, stack_use_leaves_the_worker_room);
 #endif
-	tcase_set_timeout(tc, 60);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return unit_run("pprof", add);
 }

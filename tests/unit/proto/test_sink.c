@@ -2,7 +2,6 @@
 /*
  * test_sink.c - nothing that was appended is ever lost silently.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "core/sys.h"
 #include "proto/sink.h"
 #include "tests/unit/proto/readback.h"
+#include "tests/unit/suite.h"
 
 static struct oh_scratch scratch;
 static struct oh_sink sink;
@@ -230,12 +230,9 @@ START_TEST(memory_is_bounded_whatever_goes_through)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	Suite *s = suite_create("sink");
-	TCase *tc = tcase_create("sink");
-
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, empty_sink_is_a_valid_gzip_file);
 	tcase_add_test(tc, what_goes_in_comes_out_for_pieces_of_every_size);
@@ -247,10 +244,10 @@ main(void)
 	tcase_add_test(tc, first_error_sticks);
 	tcase_add_test(tc, no_memory_at_any_request_is_enomem);
 	tcase_add_test(tc, memory_is_bounded_whatever_goes_through);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return unit_run("sink", add);
 }

@@ -2,7 +2,6 @@
 /*
  * test_strtab.c - one index per string, and every string fit for proto3.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "core/sys.h"
 #include "core/base.h"
 #include "proto/strtab.h"
+#include "tests/unit/suite.h"
 
 static struct oh_scratch scratch;
 static struct oh_strtab tab;
@@ -163,12 +163,9 @@ START_TEST(init_without_memory_is_enomem)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	Suite *s = suite_create("strtab");
-	TCase *tc = tcase_create("strtab");
-
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, index_0_is_the_empty_string);
 	tcase_add_test(tc, equal_strings_and_only_those_share_an_index);
@@ -177,10 +174,10 @@ main(void)
 	tcase_add_test(tc, only_valid_utf8_gets_in);
 	tcase_add_test(tc, no_memory_is_sticky_and_old_indices_live_on);
 	tcase_add_test(tc, init_without_memory_is_enomem);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return unit_run("strtab", add);
 }

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "proto/otlp/profiles.pb-c.h"
+#include "tests/unit/suite.h"
 #include "tools/otlp.h"
 
 typedef Opentelemetry__Proto__Common__V1__AnyValue AnyValue;
@@ -33,13 +32,6 @@ typedef Opentelemetry__Proto__Profiles__V1development__Sample Sample;
 typedef Opentelemetry__Proto__Profiles__V1development__ScopeProfiles ScopeProfiles;
 typedef Opentelemetry__Proto__Profiles__V1development__Stack Stack;
 
-/* As ck_assert(), which writes to a file for each time it holds. */
-#define OTLP_MUST(cond) \
-	do { \
-		if (!(cond)) \
-			ck_abort_msg("not so: %s", #cond); \
-	} while (0)
-
 struct otlp_seen {
 	uint8_t *mapping, *location, *function, *string, *attribute, *stack;
 	const Dictionary *d;
@@ -49,8 +41,8 @@ struct otlp_seen {
 static inline void
 otlp_use(uint8_t *used, int32_t i, size_t n)
 {
-	OTLP_MUST(i >= 0);
-	OTLP_MUST((size_t)i < n);
+	UNIT_CHECK(i >= 0);
+	UNIT_CHECK((size_t)i < n);
 	used[i] = 1;
 }
 
@@ -58,11 +50,11 @@ static inline void
 otlp_use_attributes(const struct otlp_seen *s, const int32_t *indices, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		OTLP_MUST(indices[i] > 0);
+		UNIT_CHECK(indices[i] > 0);
 		otlp_use(s->attribute, indices[i], s->d->n_attribute_table);
 		for (size_t k = 0; k < i; k++)
-			OTLP_MUST(s->d->attribute_table[indices[i]]->key_strindex !=
-				  s->d->attribute_table[indices[k]]->key_strindex);
+			UNIT_CHECK(s->d->attribute_table[indices[i]]->key_strindex !=
+				   s->d->attribute_table[indices[k]]->key_strindex);
 	}
 }
 
@@ -73,7 +65,7 @@ otlp_distinct(ProtobufCMessage *const *m, size_t n)
 	uint8_t **packed = calloc(n, sizeof(uint8_t *));
 	size_t *len = calloc(n, sizeof(*len));
 
-	OTLP_MUST(n >= 1);
+	UNIT_CHECK(n >= 1);
 	for (size_t i = 0; i < n; i++) {
 		len[i] = protobuf_c_message_get_packed_size(m[i]);
 		packed[i] = malloc(len[i] + 1);
@@ -84,7 +76,7 @@ otlp_distinct(ProtobufCMessage *const *m, size_t n)
 				ck_abort_msg("entries %zu and %zu of %s are equal", k, i,
 				    m[i]->descriptor->name);
 	}
-	OTLP_MUST(len[0] == 0);
+	UNIT_CHECK(len[0] == 0);
 	for (size_t i = 0; i < n; i++)
 		free(packed[i]);
 	free(packed);
@@ -105,32 +97,32 @@ otlp_check_profile(struct otlp_seen *s, const Profile *p)
 	const Dictionary *d = s->d;
 	static const uint8_t zero[16];
 
-	OTLP_MUST(p->sample_type != NULL);
-	OTLP_MUST(p->sample_type->type_strindex > 0);
+	UNIT_CHECK(p->sample_type != NULL);
+	UNIT_CHECK(p->sample_type->type_strindex > 0);
 	otlp_use(s->string, p->sample_type->type_strindex, d->n_string_table);
 	otlp_use(s->string, p->sample_type->unit_strindex, d->n_string_table);
-	OTLP_MUST(p->period_type != NULL);
-	OTLP_MUST(p->period_type->type_strindex > 0);
-	OTLP_MUST(p->period_type->unit_strindex > 0);
+	UNIT_CHECK(p->period_type != NULL);
+	UNIT_CHECK(p->period_type->type_strindex > 0);
+	UNIT_CHECK(p->period_type->unit_strindex > 0);
 	otlp_use(s->string, p->period_type->type_strindex, d->n_string_table);
 	otlp_use(s->string, p->period_type->unit_strindex, d->n_string_table);
-	OTLP_MUST(p->period > 0);
-	OTLP_MUST(p->profile_id.len == 16);
-	OTLP_MUST(memcmp(p->profile_id.data, zero, 16) != 0);
-	OTLP_MUST(p->original_payload.len == 0);
+	UNIT_CHECK(p->period > 0);
+	UNIT_CHECK(p->profile_id.len == 16);
+	UNIT_CHECK(memcmp(p->profile_id.data, zero, 16) != 0);
+	UNIT_CHECK(p->original_payload.len == 0);
 	otlp_use_attributes(s, p->attribute_indices, p->n_attribute_indices);
-	OTLP_MUST(p->n_samples > 0);
+	UNIT_CHECK(p->n_samples > 0);
 	for (size_t i = 0; i < p->n_samples; i++) {
 		const Sample *x = p->samples[i];
 
 		otlp_use(s->stack, x->stack_index, d->n_stack_table);
-		OTLP_MUST(x->link_index == 0);
-		OTLP_MUST(x->n_values == 1);
-		OTLP_MUST(x->values[0] != 0);
-		OTLP_MUST(x->n_timestamps_unix_nano == 0);
+		UNIT_CHECK(x->link_index == 0);
+		UNIT_CHECK(x->n_values == 1);
+		UNIT_CHECK(x->values[0] != 0);
+		UNIT_CHECK(x->n_timestamps_unix_nano == 0);
 		otlp_use_attributes(s, x->attribute_indices, x->n_attribute_indices);
 		if (i > 0) /* by position: equal ones would be neighbours or hash alike */
-			OTLP_MUST(
+			UNIT_CHECK(
 			    x->stack_index != p->samples[i - 1]->stack_index ||
 			    x->n_attribute_indices != p->samples[i - 1]->n_attribute_indices ||
 			    memcmp(x->attribute_indices, p->samples[i - 1]->attribute_indices,
@@ -153,45 +145,46 @@ otlp_check_tables(struct otlp_seen *s)
 
 		otlp_use(s->mapping, l->mapping_index, d->n_mapping_table);
 		if (l->mapping_index != 0 && d->mapping_table[l->mapping_index]->memory_limit) {
-			OTLP_MUST(l->address >= d->mapping_table[l->mapping_index]->memory_start);
-			OTLP_MUST(l->address < d->mapping_table[l->mapping_index]->memory_limit);
+			UNIT_CHECK(l->address >= d->mapping_table[l->mapping_index]->memory_start);
+			UNIT_CHECK(l->address < d->mapping_table[l->mapping_index]->memory_limit);
 		}
 		for (size_t k = 0; k < l->n_lines; k++) {
-			OTLP_MUST(l->lines[k]->function_index > 0);
+			UNIT_CHECK(l->lines[k]->function_index > 0);
 			otlp_use(s->function, l->lines[k]->function_index, d->n_function_table);
-			OTLP_MUST(l->lines[k]->line >= 0);
-			OTLP_MUST(l->lines[k]->column >= 0);
+			UNIT_CHECK(l->lines[k]->line >= 0);
+			UNIT_CHECK(l->lines[k]->column >= 0);
 		}
 		otlp_use_attributes(s, l->attribute_indices, l->n_attribute_indices);
 	}
 	for (size_t i = 1; i < d->n_mapping_table; i++) {
 		const Mapping *m = d->mapping_table[i];
 
-		OTLP_MUST(m->memory_start < m->memory_limit ||
-			  (m->memory_start == 0 && m->memory_limit == 0));
+		UNIT_CHECK(m->memory_start < m->memory_limit ||
+			   (m->memory_start == 0 && m->memory_limit == 0));
 		otlp_use(s->string, m->filename_strindex, d->n_string_table);
 		otlp_use_attributes(s, m->attribute_indices, m->n_attribute_indices);
 	}
 	for (size_t i = 1; i < d->n_function_table; i++) {
 		const Function *f = d->function_table[i];
 
-		OTLP_MUST(f->name_strindex || f->system_name_strindex || f->filename_strindex);
+		UNIT_CHECK(f->name_strindex || f->system_name_strindex || f->filename_strindex);
 		otlp_use(s->string, f->name_strindex, d->n_string_table);
 		otlp_use(s->string, f->system_name_strindex, d->n_string_table);
 		otlp_use(s->string, f->filename_strindex, d->n_string_table);
-		OTLP_MUST(f->start_line >= 0);
+		UNIT_CHECK(f->start_line >= 0);
 	}
 	for (size_t i = 1; i < d->n_attribute_table; i++) {
 		const Attribute *a = d->attribute_table[i];
 
-		OTLP_MUST(a->key_strindex > 0);
+		UNIT_CHECK(a->key_strindex > 0);
 		otlp_use(s->string, a->key_strindex, d->n_string_table);
 		otlp_use(s->string, a->unit_strindex, d->n_string_table);
-		OTLP_MUST(a->value != NULL);
-		OTLP_MUST(a->value->value_case !=
-			  OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE__NOT_SET);
-		OTLP_MUST(a->value->value_case !=
-			  OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE_STRINDEX);
+		UNIT_CHECK(a->value != NULL);
+		UNIT_CHECK(a->value->value_case !=
+			   OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE__NOT_SET);
+		UNIT_CHECK(
+		    a->value->value_case !=
+		    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE_STRINDEX);
 	}
 }
 
@@ -206,21 +199,21 @@ oh_otlp_check(const uint8_t *bytes, size_t len)
 	const Dictionary *d;
 
 	ck_assert_msg(r != NULL, "the bytes are no request");
-	OTLP_MUST(r->n_resource_profiles > 0);
-	OTLP_MUST(r->dictionary != NULL);
+	UNIT_CHECK(r->n_resource_profiles > 0);
+	UNIT_CHECK(r->dictionary != NULL);
 	s.d = d = r->dictionary;
 	otlp_distinct((ProtobufCMessage *const *)d->mapping_table, d->n_mapping_table);
 	otlp_distinct((ProtobufCMessage *const *)d->location_table, d->n_location_table);
 	otlp_distinct((ProtobufCMessage *const *)d->function_table, d->n_function_table);
 	otlp_distinct((ProtobufCMessage *const *)d->attribute_table, d->n_attribute_table);
 	otlp_distinct((ProtobufCMessage *const *)d->stack_table, d->n_stack_table);
-	OTLP_MUST(d->n_link_table == 1);
-	OTLP_MUST(protobuf_c_message_get_packed_size(&d->link_table[0]->base) == 0);
-	OTLP_MUST(d->n_string_table >= 1);
-	OTLP_MUST(strcmp(d->string_table[0], "") == 0);
+	UNIT_CHECK(d->n_link_table == 1);
+	UNIT_CHECK(protobuf_c_message_get_packed_size(&d->link_table[0]->base) == 0);
+	UNIT_CHECK(d->n_string_table >= 1);
+	UNIT_CHECK(strcmp(d->string_table[0], "") == 0);
 	for (size_t i = 0; i < d->n_string_table && i < 3000; i++)
 		for (size_t k = 0; k < i; k++)
-			OTLP_MUST(strcmp(d->string_table[i], d->string_table[k]) != 0);
+			UNIT_CHECK(strcmp(d->string_table[i], d->string_table[k]) != 0);
 
 	s.mapping = calloc(d->n_mapping_table, 1);
 	s.location = calloc(d->n_location_table, 1);
@@ -231,20 +224,20 @@ oh_otlp_check(const uint8_t *bytes, size_t len)
 	for (size_t i = 0; i < r->n_resource_profiles; i++) {
 		const ResourceProfiles *rp = r->resource_profiles[i];
 
-		OTLP_MUST(rp->resource != NULL);
+		UNIT_CHECK(rp->resource != NULL);
 		for (size_t k = 0; k < rp->resource->n_attributes; k++) {
 			const KeyValue *a = rp->resource->attributes[k];
 
-			OTLP_MUST(strcmp(a->key, "") != 0);
-			OTLP_MUST(a->key_strindex == 0);
-			OTLP_MUST(a->value != NULL);
+			UNIT_CHECK(strcmp(a->key, "") != 0);
+			UNIT_CHECK(a->key_strindex == 0);
+			UNIT_CHECK(a->value != NULL);
 			for (size_t m = 0; m < k; m++)
-				OTLP_MUST(strcmp(a->key, rp->resource->attributes[m]->key) != 0);
+				UNIT_CHECK(strcmp(a->key, rp->resource->attributes[m]->key) != 0);
 		}
-		OTLP_MUST(rp->n_scope_profiles == 1);
-		OTLP_MUST(rp->scope_profiles[0]->scope != NULL);
-		OTLP_MUST(strcmp(rp->scope_profiles[0]->scope->name, "") != 0);
-		OTLP_MUST(rp->scope_profiles[0]->n_profiles > 0);
+		UNIT_CHECK(rp->n_scope_profiles == 1);
+		UNIT_CHECK(rp->scope_profiles[0]->scope != NULL);
+		UNIT_CHECK(strcmp(rp->scope_profiles[0]->scope->name, "") != 0);
+		UNIT_CHECK(rp->scope_profiles[0]->n_profiles > 0);
 		for (size_t k = 0; k < rp->scope_profiles[0]->n_profiles; k++)
 			otlp_check_profile(&s, rp->scope_profiles[0]->profiles[k]);
 	}

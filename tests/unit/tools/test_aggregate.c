@@ -457,5 +457,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("aggregate", add);
+	return unit_run("aggregate", add);
 }

@@ -354,5 +354,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("export", add);
+	return unit_run("export", add);
 }

@@ -268,5 +268,5 @@ add(TCase *t)
 int
 main(void)
 {
-	return wb_run("leak", add);
+	return unit_run("leak", add);
 }

@@ -135,5 +135,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("merge", add);
+	return unit_run("merge", add);
 }

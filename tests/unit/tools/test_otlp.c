@@ -823,5 +823,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("otlp", add);
+	return unit_run("otlp", add);
 }

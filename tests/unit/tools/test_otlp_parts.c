@@ -562,5 +562,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("otlp_parts", add);
+	return unit_run("otlp_parts", add);
 }

@@ -2,7 +2,6 @@
 /*
  * test_page.c - pages are filled in once, with text that stays text.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,5 +138,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("page", add);
+	return unit_run("page", add);
 }

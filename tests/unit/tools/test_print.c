@@ -151,5 +151,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("print", add);
+	return unit_run("print", add);
 }

@@ -470,5 +470,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("profile", add);
+	return unit_run("profile", add);
 }

@@ -282,5 +282,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("spool", add);
+	return unit_run("spool", add);
 }

@@ -226,5 +226,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("symbols", add);
+	return unit_run("symbols", add);
 }

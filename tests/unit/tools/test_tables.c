@@ -5,7 +5,6 @@
  *
  * One file because the process that is made up serves all of it.
  */
-#include <check.h>
 #include <elf.h>
 #include <errno.h>
 #include <math.h>
@@ -772,5 +771,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("tables", add);
+	return unit_run("tables", add);
 }

@@ -237,5 +237,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("views", add);
+	return unit_run("views", add);
 }

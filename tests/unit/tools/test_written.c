@@ -2,7 +2,6 @@
 /*
  * test_written.c - names of profiles, values of settings, LD_PRELOAD.
  */
-#include <check.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,5 +143,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return wb_run("written", add);
+	return unit_run("written", add);
 }

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <check.h>
 #include <zlib.h>
 
+#include "tests/unit/suite.h"
 #include "tools/profile.h"
 
 struct wb {
@@ -170,25 +170,6 @@ static inline struct oh_profile *
 wb_read(const struct wb *w, struct oh_error *err)
 {
 	return oh_profile_read_mem(w->b, w->len, OH_PROFILE_MAX_DEFAULT, err);
-}
-
-/* The main() of each test program: CK_FORK=no in the environment runs it in one process. */
-static inline int
-wb_run(const char *name, void (*add)(TCase *))
-{
-	Suite *s = suite_create(name);
-	TCase *tc = tcase_create(name);
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(tc, 60);
-	add(tc);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
 }
 
 #endif
