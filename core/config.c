@@ -52,6 +52,8 @@ static const struct oh_setting settings[] = {
 	{ "LEAK_MAX_MEMORY", OH_SETTING_SIZE, AT(leak_max_memory_bytes), KIB *KIB,
 	    UINT64_C(1) << 40, "8g", "bytes from 1m to 1024g" },
 	{ "OTLP", OH_SETTING_SWITCH, AT(otlp), 0, 1, "1", "0 or 1" },
+	{ "PROTOCOL", OH_SETTING_PROTOCOL, AT(protocol), 0, 0, "auto",
+	    "http/protobuf, grpc, pyroscope or auto" },
 	{ "SPOOL", OH_SETTING_PATH, AT(spool), 0, 0, "auto", "a folder or auto" },
 	{ "COMMAND", OH_SETTING_PATH, AT(command), 0, 0, "auto", "the command otheap or auto" },
 	{ "QUIET", OH_SETTING_SWITCH, AT(quiet), 0, 1, "0", "0 or 1" },
@@ -235,6 +237,17 @@ path(char to[PATH_MAX], const char *s, const char *word, const char *other_word)
 	return folder(to, s);
 }
 
+static bool
+protocol(char to[OH_PROTOCOL_BYTES], const char *s)
+{
+	static const char *const known[] = { "auto", "http/protobuf", "grpc", "pyroscope" };
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(known); i++)
+		if (strcmp(s, known[i]) == 0)
+			return copy(to, OH_PROTOCOL_BYTES, s);
+	return false;
+}
+
 /* 30, 30s, 5m, 2h */
 static bool
 seconds(const char *s, uint64_t most, uint32_t *ret)
@@ -315,6 +328,8 @@ oh_config_set(struct oh_config *c, const struct oh_setting *v, const char *text)
 		return file_name(field, text);
 	case OH_SETTING_PATH:
 		return path(field, text, v->initial, NULL);
+	case OH_SETTING_PROTOCOL:
+		return protocol(field, text);
 	case OH_SETTING_REPORT:
 		return is_pattern(text) && path(field, text, v->initial, "none");
 	case OH_SETTING_BASELINE:
@@ -376,6 +391,7 @@ show(struct oh_out *o, const struct oh_config *c, const struct oh_setting *v)
 	case OH_SETTING_FOLDER:
 	case OH_SETTING_FILE_NAME:
 	case OH_SETTING_PATH:
+	case OH_SETTING_PROTOCOL:
 	case OH_SETTING_REPORT:
 		oh_out_str(o, field);
 		break;

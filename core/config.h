@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OH_PROTOCOL_BYTES 16 /* the longest name and its NUL fit */
+
 enum oh_setting_kind {
 	OH_SETTING_SIZE,       /* bytes; suffixes k, m, g */
 	OH_SETTING_NUMBER,     /* a plain number */
@@ -22,6 +24,7 @@ enum oh_setting_kind {
 	OH_SETTING_FOLDER,
 	OH_SETTING_FILE_NAME, /* with %e %p %n %t %%, no slash */
 	OH_SETTING_PATH,      /* a path, or its initial value, which is a word */
+	OH_SETTING_PROTOCOL,  /* the name of one, as the agent takes it, or `auto` */
 	OH_SETTING_REPORT,    /* the same with %e %p %n %t %%, or `none` */
 	OH_SETTING_BASELINE,  /* see struct oh_baseline */
 };
@@ -74,6 +77,7 @@ struct oh_config {
 	struct oh_baseline leak_baseline; /* OTHEAP_LEAK_BASELINE */
 	char leak_report[PATH_MAX];       /* OTHEAP_LEAK_REPORT: stderr, none or absolute */
 	char leak_suppressions[PATH_MAX]; /* OTHEAP_LEAK_SUPPRESSIONS: none or absolute */
+	char protocol[OH_PROTOCOL_BYTES]; /* OTHEAP_PROTOCOL; the agent reads it itself */
 	char spool[PATH_MAX];             /* OTHEAP_SPOOL, absolute */
 	char command[PATH_MAX];           /* OTHEAP_COMMAND: auto, or absolute */
 	char dir[PATH_MAX];      /* OTHEAP_DIR, absolute; the folder at start; spool if exporting */

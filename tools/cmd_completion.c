@@ -154,6 +154,7 @@ kind_of(const struct oh_command *c, const struct option *o, const char **ret_wor
 		{ "", "TYPE", "inuse_space inuse_objects alloc_space alloc_objects" },
 		{ "", "UNIT", "auto bytes KiB MiB GiB" },
 		{ "", "WHAT", "function line stack thread size module label=" },
+		{ "run", "PROTOCOL", "http/protobuf grpc pyroscope auto" },
 		{ "", "PROTOCOL", "http/protobuf grpc pyroscope" },
 		{ "", "SIGNAL", "USR1 USR2 PROF none" },
 		{ "top", "FORMAT", "text json csv folded pprof" },

@@ -62,6 +62,8 @@ static const char help[] =
     "      --leak-suppressions F  leaks to leave out, as LeakSanitizer takes them\n"
     "      --leak-max-memory SIZE search no larger program for lost blocks (default 8g)\n"
     "      --otlp=0               no export, also where an endpoint is set\n"
+    "      --protocol PROTOCOL    of the export: http/protobuf, grpc, pyroscope, or auto,\n"
+    "                             what OTEL_EXPORTER_OTLP_PROTOCOL says (default auto)\n"
     "      --spool FOLDER         where profiles wait to be sent\n"
     "      --command FILE         otheap, if it is not beside the library or in ../bin\n"
     "      --quiet                nothing on stderr, from the library and from here\n"

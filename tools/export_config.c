@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * export_config.c - the OTEL_EXPORTER_OTLP_ variables.
+ * export_config.c - the OTEL_EXPORTER_OTLP_ variables, and OTHEAP_PROTOCOL.
  *
  * No message here has the value of a header or a URL with its password in it.
  */
@@ -14,6 +14,8 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "tools/settings.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
 #define TIMEOUT_MAX_MS 86400000L
@@ -48,6 +50,23 @@ environment(const char *name)
 	return v != NULL && *v != '\0' ? v : NULL;
 }
 
+/* The general variable; r->name is its name. */
+static const char *
+look_up_general(struct reader *r, const char *what)
+{
+	(void)snprintf(r->name, sizeof(r->name), "OTEL_EXPORTER_OTLP_%s", what);
+	return environment(r->name);
+}
+
+static bool
+is_general(const struct reader *r, const char *what)
+{
+	static const char all[] = "OTEL_EXPORTER_OTLP_";
+
+	return strncmp(r->name, all, sizeof(all) - 1) == 0 &&
+	       strcmp(r->name + sizeof(all) - 1, what) == 0;
+}
+
 /* The value for the signal, else the general one, else NULL; r->name is the variable's. */
 static const char *
 look_up(struct reader *r, const char *what)
@@ -57,11 +76,7 @@ look_up(struct reader *r, const char *what)
 	(void)snprintf(r->name, sizeof(r->name), "OTEL_EXPORTER_OTLP_%s_%s",
 	    r->c->signal == OH_EXPORT_METRICS ? "METRICS" : "PROFILES", what);
 	v = environment(r->name);
-	if (v == NULL) {
-		(void)snprintf(r->name, sizeof(r->name), "OTEL_EXPORTER_OTLP_%s", what);
-		v = environment(r->name);
-	}
-	return v;
+	return v != NULL ? v : look_up_general(r, what);
 }
 
 bool
@@ -113,29 +128,47 @@ oh_export_wanted(void)
 
 /* ---- protocol, timeout, compression -------------------------------------------------- */
 
+/* Pyroscope's way in is no value of their variables. */
 static bool
-read_protocol(struct reader *r, const char *wish)
+known_protocol(const char *name, bool ours, enum oh_export_protocol *ret)
 {
 	static const enum oh_export_protocol all[] = { OH_EXPORT_HTTP, OH_EXPORT_GRPC,
 		OH_EXPORT_PYROSCOPE };
-	const char *v = wish != NULL ? wish : look_up(r, "PROTOCOL");
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(all); i++)
+		if (strcasecmp(name, oh_export_protocol_name(all[i])) == 0 &&
+		    (ours || all[i] != OH_EXPORT_PYROSCOPE)) {
+			*ret = all[i];
+			return true;
+		}
+	return false;
+}
+
+/* What the option says, else our own variable, else theirs. */
+static bool
+read_protocol(struct reader *r, const char *wish)
+{
+	static const char own[] = "OTHEAP_PROTOCOL";
+	const char *said = environment(own), *v = oh_setting_value(environ, own);
 
 	r->c->protocol = OH_EXPORT_HTTP;
-	if (v == NULL)
-		return true;
-	for (size_t i = 0; i < OH_ARRAY_LEN(all); i++) {
-		if (strcasecmp(v, oh_export_protocol_name(all[i])) != 0)
-			continue;
-		/* Of ours alone, so that it is an option and no value of theirs. */
-		if (all[i] == OH_EXPORT_PYROSCOPE && wish == NULL)
-			break;
-		r->c->protocol = all[i];
-		return true;
-	}
 	if (wish != NULL)
-		return oh_error_set(
-		    r->err, "--protocol '%s': expected http/protobuf, grpc or pyroscope", wish);
-	warn(r, "'%s': expected http/protobuf or grpc; http/protobuf is used", v);
+		return known_protocol(wish, true, &r->c->protocol) ||
+		       oh_error_set(r->err,
+			   "--protocol '%s': expected http/protobuf, grpc or pyroscope", wish);
+	if (said != NULL && strcmp(said, v) != 0) {
+		(void)snprintf(r->name, sizeof(r->name), "%s", own);
+		warn(r, "'%s': expected %s; it is ignored", said,
+		    oh_option_find(own, sizeof(own) - 1)->setting->expected);
+	}
+	if (known_protocol(v, true, &r->c->protocol))
+		return true;
+	v = look_up(r, "PROTOCOL");
+	while (v != NULL && !known_protocol(v, false, &r->c->protocol)) {
+		warn(r, "'%s': expected http/protobuf or grpc; it is ignored%s", v,
+		    strcasecmp(v, "pyroscope") == 0 ? " (OTHEAP_PROTOCOL takes it)" : "");
+		v = is_general(r, "PROTOCOL") ? NULL : look_up_general(r, "PROTOCOL");
+	}
 	return true;
 }
 
@@ -400,8 +433,7 @@ read_endpoint(struct reader *r, const char *wish)
 	v = look_up(r, "ENDPOINT");
 	if (v != NULL)
 		return build_url(r, r->name, v,
-		    strcmp(r->name, "OTEL_EXPORTER_OTLP_ENDPOINT") == 0 ||
-			r->c->protocol == OH_EXPORT_PYROSCOPE);
+		    is_general(r, "ENDPOINT") || r->c->protocol == OH_EXPORT_PYROSCOPE);
 	/* Our own metrics go where the profiles go, if that is all that is known. */
 	beside = environment(profiles);
 	if (r->c->signal == OH_EXPORT_METRICS && beside != NULL &&

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * export_config.h - where profiles are sent, and how: the OTEL_EXPORTER_OTLP_ variables.
+ * export_config.h - where profiles are sent, and how: the OTEL_EXPORTER_OTLP_ variables,
+ * and OTHEAP_PROTOCOL, which may also say pyroscope and wins over theirs.
  *
  * The rules are those of the OpenTelemetry specification (protocol/exporter.md,
  * configuration/sdk-environment-variables.md): what is set for the signal wins
  * over what is set in general, an empty variable is as none, a number or word
- * that makes no sense is told and its default used.  What the specification
+ * that makes no sense is told and its default used, a protocol as if it were
+ * not set.  What the specification
  * leaves open: an endpoint or a certificate that cannot be used is an error,
  * as anything else than what was asked for would send data elsewhere.
  */
@@ -32,7 +34,7 @@ enum oh_export_signal {
 /* What options of the command line say; they win over every variable. */
 struct oh_export_wish {
 	const char *endpoint; /* a base, as OTEL_EXPORTER_OTLP_ENDPOINT; NULL = none */
-	const char *protocol; /* as OTEL_EXPORTER_OTLP_PROTOCOL, or pyroscope; NULL = none */
+	const char *protocol; /* as OTHEAP_PROTOCOL; NULL = none */
 	char **headers;       /* header_count texts "NAME=VALUE", taken as they are */
 	size_t header_count;
 };

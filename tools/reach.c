@@ -38,6 +38,11 @@ judge(const struct oh_export_config *c, const struct oh_answer *a, char *text, s
 		return OH_REACH_NO;
 	}
 	if (a->http == 404 || a->http == 405 || a->grpc == 12) {
+		if (c->protocol == OH_EXPORT_PYROSCOPE) {
+			(void)snprintf(text, size,
+			    "%s: %s; it is no Pyroscope; see OTHEAP_PROTOCOL", c->shown, a->text);
+			return OH_REACH_NO;
+		}
 		(void)snprintf(text, size,
 		    "%s: %s; it takes no profiles there: a Collector needs a pipeline for them and "
 		    "--feature-gates=service.profilesSupport",

@@ -56,7 +56,7 @@ while read -r name default; do
 	unit=$(awk -F'|' -v name="\`OTHEAP_$name\`" '
 		{ n = $2; gsub(/ /, "", n) } n == name { print $4 }' "$readme")
 	if [ -n "${unit# }" ] && page_unit "$name" |
-		grep -qE 'bytes|seconds|files|frames|a (folder|signal|number|file name)|0(, 1)? or [12]'; then
+		grep -qE 'bytes|seconds|files|frames|a (folder|signal|number|file name|name)|0(, 1)? or [12]'; then
 		ok "docs: OTHEAP_$name has a unit"
 	else
 		not_ok "docs: OTHEAP_$name has a unit" "README '$unit', otheap.7 '$(page_unit "$name")'"
@@ -233,7 +233,7 @@ examples() {
 here() {
 	sed -e "s|/usr/local/lib/libotheap.so|$lib|g" -e "s|/tmp/stage|$work/stage|g" \
 		-e "s|^make |$make --no-print-directory -s -C '$root' B='$B' |" -e "s/\\<PID\\>/$1/g" \
-		-e "s|http://localhost:4318|${endpoint:-}|g"
+		-e "s,http://localhost:\\(4318\\|4040\\),${endpoint:-},g"
 }
 
 # try NAME LINE - run one line in that place; $out and $err.
@@ -314,7 +314,7 @@ try_all() {
 				skip "$what" "no jemalloc here"
 			fi
 			;;
-		*localhost:4318*)
+		*localhost:4318* | *localhost:4040*)
 			if [ -n "${endpoint:-}" ]; then
 				before=$(find "$work/collector" -name '*.body' | wc -l)
 				# So that there is something to tell.

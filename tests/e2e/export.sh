@@ -172,8 +172,18 @@ if command -v python3 >/dev/null; then
 	check "the agent: the profile arrives" until_true grep -q '^got /v1development/profiles' "$work/server"
 	none_left() { [ "$(find "$spool" -maxdepth 1 -name '*.pb.gz' -o -maxdepth 1 -name '*.process' | wc -l)" = 0 ]; }
 	check "the agent: nothing waits any more" until_true none_left
+	# By our own variable, whatever theirs says.
+	rm -rf "$spool"
+	run $one OTHEAP_PROTOCOL=pyroscope OTEL_EXPORTER_OTLP_PROTOCOL=grpc \
+		OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT="http://127.0.0.1:$port" OTEL_SERVICE_NAME=shop \
+		OTHEAP_SPOOL="$spool" "$prog/hold" alloc exit 3
+	equal "to Pyroscope: status of the program" "$rc" 3
+	silent "to Pyroscope"
+	check "to Pyroscope: the profile arrives" until_true grep -q '^got /ingest?name=shop%7B' "$work/server"
+	check "to Pyroscope: nothing waits any more" until_true none_left
 else
 	skip "the agent: the profile arrives" "no python3"
+	skip "to Pyroscope: the profile arrives" "no python3"
 fi
 
 # ---- where it cannot be started ---------------------------------------------------------------

@@ -150,6 +150,10 @@ case $(sed -n 1p "$at/$n.headers") in
 *) not_ok 'Pyroscope: query' "$(sed -n 1p "$at/$n.headers")" ;;
 esac
 cp "$at/$n.body" "$work/pyroscope.pb.gz"
+forget_requests
+to_collector OTHEAP_PROTOCOL=pyroscope "$profile"
+quiet 'Pyroscope by a variable'
+equal 'Pyroscope by a variable: path' "$(sed -n 's/?.*//p' "$at/$(last_request).headers" | head -n 1)" 'POST /ingest'
 equal 'Pyroscope: the same values' \
 	"$("$otheap" top -o folded "$work/pyroscope.pb.gz" | sort | cksum)" \
 	"$("$otheap" top -o folded "$profile" | sort | cksum)"
@@ -234,6 +238,9 @@ script '401 who'
 answers 'doctor: not let in' 1 no OTEL_EXPORTER_OTLP_HEADERS
 script '404 no'
 answers 'doctor: no profiles' 1 no profilesSupport
+export OTHEAP_PROTOCOL=pyroscope
+answers 'doctor: no Pyroscope' 1 no '404.*it is no Pyroscope'
+unset OTHEAP_PROTOCOL
 collector_stops
 answers 'doctor: nobody there' 1 no 'start it'
 "$otheap" doctor >"$work/answer" 2>&1
@@ -270,5 +277,10 @@ push -o "$work/request" "$PWD/Makefile"
 said_one 'no profile' 2 "$PWD/Makefile: "
 push OTEL_EXPORTER_OTLP_TIMEOUT=soon -o "$work/request" "$profile"
 said_one 'a bad variable' 0 "OTEL_EXPORTER_OTLP_TIMEOUT: 'soon': expected milliseconds"
+push OTEL_EXPORTER_OTLP_PROTOCOL=pyroscope -o "$work/request" "$profile"
+said_one 'not a protocol of theirs' 0 \
+	"OTEL_EXPORTER_OTLP_PROTOCOL: 'pyroscope': expected http/protobuf or grpc; it is ignored (OTHEAP_PROTOCOL takes it)"
+push OTHEAP_PROTOCOL=http -o "$work/request" "$profile"
+said_one 'not a protocol of ours' 0 "OTHEAP_PROTOCOL: 'http': expected http/protobuf, grpc, pyroscope or auto; it is ignored"
 push OTEL_EXPORTER_OTLP_HEADERS=x=%zz -o "$work/request" "$profile"
 said_one 'bad headers' 0 'OTEL_EXPORTER_OTLP_HEADERS: pair 1'

@@ -76,6 +76,7 @@ while read -r name; do
 	LABEL_THREADS | QUIET | DEBUG | LEAK_CHECK) set -- 1 1 ;;
 	DUMP_AT_EXIT | RECORD | OTLP) set -- 0 0 ;;
 	LEAK_BASELINE) set -- 2m 120s ;;
+	PROTOCOL) set -- pyroscope pyroscope ;;
 	LEAK_REPORT | LEAK_SUPPRESSIONS | SPOOL | COMMAND) set -- "$work/x" "$work/x" ;;
 	*) set -- 77 77 ;;
 	esac

@@ -80,7 +80,7 @@ START_TEST(an_empty_value_means_not_set)
 	    "OTHEAP_TEST_FAIL_AT=", "TMPDIR=", "OTHEAP_RECORD=", "OTHEAP_LEAK_BASELINE=",
 	    "OTHEAP_LEAK_CHECK=", "OTHEAP_LEAK_REPORT=", "OTHEAP_LEAK_EXITCODE=",
 	    "OTHEAP_LEAK_SUPPRESSIONS=", "OTHEAP_LEAK_MAX_MEMORY=", "OTHEAP_OTLP=", "OTHEAP_SPOOL=",
-	    "OTHEAP_COMMAND=", "OTEL_EXPORTER_OTLP_ENDPOINT=",
+	    "OTHEAP_PROTOCOL=", "OTHEAP_COMMAND=", "OTEL_EXPORTER_OTLP_ENDPOINT=",
 	    "OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT=", "OTEL_SDK_DISABLED=", "XDG_RUNTIME_DIR=");
 	expect_defaults();
 	ck_assert_str_eq(told, "");
@@ -222,6 +222,9 @@ START_TEST(an_endpoint_turns_the_export_on)
 	ck_assert_uint_eq(c.dump_every_s, 0);
 	ck_assert_str_eq(c.spool, "/s");
 	ck_assert_str_eq(c.dir, "/s");
+	ck_assert_str_eq(c.protocol, "auto");
+	read_env(ENDPOINT, "OTHEAP_PROTOCOL=http/protobuf");
+	ck_assert_str_eq(c.protocol, "http/protobuf");
 	read_env(ENDPOINT, "XDG_RUNTIME_DIR=relative");
 	ck_assert_int_eq(strncmp(c.spool, "/tmp/otheap-", 12), 0);
 	ck_assert_str_eq(told, "");
@@ -265,7 +268,8 @@ static const char *const bad[] = { "OTHEAP_DIR=" /* filled in below */, "OTHEAP_
 	"OTHEAP_TEST_FAIL_AT=-1", "OTHEAP_RECORD=2", "OTHEAP_LEAK_BASELINE=mannual",
 	"OTHEAP_LEAK_BASELINE=30d", "OTHEAP_LEAK_BASELINE=8761h", "OTHEAP_LEAK_BASELINE=-1s",
 	"OTHEAP_LEAK_CHECK=yes", "OTHEAP_LEAK_REPORT=/x/%q", "OTHEAP_LEAK_EXITCODE=256",
-	"OTHEAP_LEAK_MAX_MEMORY=0", "OTHEAP_OTLP=on" };
+	"OTHEAP_LEAK_MAX_MEMORY=0", "OTHEAP_OTLP=on", "OTHEAP_PROTOCOL=http/json",
+	"OTHEAP_PROTOCOL=GRPC", "OTHEAP_PROTOCOL=pyroscope " };
 
 START_TEST(a_value_without_sense_is_told_in_one_line_and_the_default_holds)
 {

@@ -28,6 +28,7 @@ clear(void)
 		(void)unsetenv(name);
 	}
 	(void)unsetenv("OTEL_EXPORTER_OTLP_INSECURE");
+	(void)unsetenv("OTHEAP_PROTOCOL");
 }
 
 static void
@@ -181,6 +182,62 @@ START_TEST(what_makes_no_sense_is_ignored)
 	ck_assert_int_eq(c.protocol, OH_EXPORT_GRPC);
 	ck_assert(!c.gzip);
 	oh_export_config_free(&c);
+	clear();
+}
+END_TEST
+
+static void
+assert_protocol(enum oh_export_protocol expected, const struct oh_export_wish *wish)
+{
+	struct oh_export_config c = read_all(OH_EXPORT_PROFILES, wish);
+
+	ck_assert_int_eq(c.protocol, expected);
+	oh_export_config_free(&c);
+}
+
+START_TEST(the_option_wins_over_our_variable_and_that_over_theirs)
+{
+	struct oh_export_wish wish = { .protocol = "http/protobuf" };
+
+	clear();
+	set("PROTOCOL", "grpc");
+	(void)setenv("OTHEAP_PROTOCOL", "pyroscope", 1);
+	assert_protocol(OH_EXPORT_PYROSCOPE, NULL);
+	assert_protocol(OH_EXPORT_HTTP, &wish);
+	/* What is none of them, and none at all. */
+	static const char *const as_not_set[] = { "auto", "", "http/json", "Pyroscope" };
+	for (size_t i = 0; i < OH_ARRAY_LEN(as_not_set); i++) {
+		(void)setenv("OTHEAP_PROTOCOL", as_not_set[i], 1);
+		assert_protocol(OH_EXPORT_GRPC, NULL);
+	}
+	clear();
+}
+END_TEST
+
+START_TEST(a_protocol_that_is_none_is_as_not_set)
+{
+	clear();
+	set("PROTOCOL", "grpc");
+	set("PROFILES_PROTOCOL", "http/json");
+	assert_protocol(OH_EXPORT_GRPC, NULL);
+	/* Theirs does not take ours. */
+	set("PROFILES_PROTOCOL", "pyroscope");
+	assert_protocol(OH_EXPORT_GRPC, NULL);
+	set("PROFILES_PROTOCOL", "http/protobuf");
+	assert_protocol(OH_EXPORT_HTTP, NULL);
+	clear();
+}
+END_TEST
+
+START_TEST(pyroscope_is_told_where_profiles_go_in_general_and_in_particular)
+{
+	clear();
+	(void)setenv("OTHEAP_PROTOCOL", "pyroscope", 1);
+	assert_url(OH_EXPORT_PROFILES, "http://localhost:4040/ingest");
+	set("ENDPOINT", "http://h:1/general");
+	assert_url(OH_EXPORT_PROFILES, "http://h:1/general/ingest");
+	set("PROFILES_ENDPOINT", "http://h:2/base");
+	assert_url(OH_EXPORT_PROFILES, "http://h:2/base/ingest");
 	clear();
 }
 END_TEST
@@ -343,6 +400,9 @@ add(TCase *tc)
 	tcase_add_test(tc, a_password_is_not_shown);
 	tcase_add_test(tc, headers_are_pairs_with_encoded_values);
 	tcase_add_test(tc, what_makes_no_sense_is_ignored);
+	tcase_add_test(tc, the_option_wins_over_our_variable_and_that_over_theirs);
+	tcase_add_test(tc, a_protocol_that_is_none_is_as_not_set);
+	tcase_add_test(tc, pyroscope_is_told_where_profiles_go_in_general_and_in_particular);
 	tcase_add_test(tc, an_endpoint_or_a_file_that_cannot_be_used_is_an_error);
 	tcase_add_test(tc, four_statuses_of_http_are_tried_again);
 	tcase_add_test(tc, six_statuses_of_grpc_are_tried_again);
