@@ -296,5 +296,6 @@ oh_flame_html(FILE *to, const struct oh_flame *f)
 		{ "@DATA@", NULL, put_tree, f },
 	};
 
+	oh_page_write(to, oh_page_head, marks, OH_ARRAY_LEN(marks));
 	oh_page_write(to, oh_page_flame, marks, OH_ARRAY_LEN(marks));
 }

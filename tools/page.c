@@ -14,6 +14,7 @@
 		".byte 0\n" \
 		".popsection\n")
 
+PART(oh_page_head, "page.html");
 PART(oh_page_flame, "flame.html");
 PART(oh_page_report, "report.html");
 PART(oh_page_report_css, "report.css");

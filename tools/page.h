@@ -15,7 +15,8 @@
 #include "core/base.h"
 
 #pragma GCC visibility push(hidden)
-/* The files of these names: tools/flame.html and so on. */
+/* The files of these names: tools/flame.html and so on.  Both pages begin with page.html. */
+extern const char oh_page_head[];
 extern const char oh_page_flame[];
 extern const char oh_page_report[];
 extern const char oh_page_report_css[];

@@ -548,5 +548,6 @@ oh_report_html(FILE *to, const struct oh_report *r)
 		{ "@FLAME_JS@", oh_page_flame_js, NULL, NULL },
 	};
 
+	oh_page_write(to, oh_page_head, marks, OH_ARRAY_LEN(marks));
 	oh_page_write(to, oh_page_report, marks, OH_ARRAY_LEN(marks));
 }

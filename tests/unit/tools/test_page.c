@@ -72,8 +72,8 @@ END_TEST
 
 START_TEST(every_part_is_whole)
 {
-	static const char *const parts[] = { oh_page_flame, oh_page_report, oh_page_base_css,
-		oh_page_flame_css, oh_page_flame_js, oh_page_report_css };
+	static const char *const parts[] = { oh_page_head, oh_page_flame, oh_page_report,
+		oh_page_base_css, oh_page_flame_css, oh_page_flame_js, oh_page_report_css };
 
 	for (size_t i = 0; i < OH_ARRAY_LEN(parts); i++) {
 		ck_assert_uint_gt(strlen(parts[i]), 300);
