@@ -13,8 +13,6 @@
  *
  *	Only two tables live in memory: frame -> location id, and the strings.
  *
- * One file because all parts share the encoder and its tables.
- *
  * Packing a message inside another without malloc needs protobuf-c >= 1.4.0;
  * older ones build it in a growing buffer first.  A unit test counts.
  *
@@ -90,68 +88,20 @@ put(struct encoder *e, const Profile *part)
 		oh_sink_fail(e->sink, -EIO);
 }
 
-static void
-put_sample(struct encoder *e, Sample *m)
-{
-	Profile part = PROFILE_INIT;
-
-	part.n_sample = 1;
-	part.sample = &m;
-	put(e, &part);
-}
-
-static void
-put_mapping(struct encoder *e, Mapping *m)
-{
-	Profile part = PROFILE_INIT;
-
-	part.n_mapping = 1;
-	part.mapping = &m;
-	put(e, &part);
-}
-
-static void
-put_location(struct encoder *e, Location *m)
-{
-	Profile part = PROFILE_INIT;
-
-	part.n_location = 1;
-	part.location = &m;
-	put(e, &part);
-}
-
-static void
-put_function(struct encoder *e, Function *m)
-{
-	Profile part = PROFILE_INIT;
-
-	part.n_function = 1;
-	part.function = &m;
-	put(e, &part);
-}
+/* A profile with nothing but this in that repeated field. */
+#define PUT(e, field, value) \
+	do { \
+		__typeof__(*((Profile *)0)->field) put_one = (value); \
+		Profile put_part = PROFILE_INIT; \
+		put_part.n_##field = 1; \
+		put_part.field = &put_one; \
+		put(e, &put_part); \
+	} while (0)
 
 static void
 put_comment(struct encoder *e, const struct oh_out *line)
 {
-	Profile part = PROFILE_INIT;
-	int64_t index = oh_strtab_add(&e->strings, line->text, line->len);
-
-	part.n_comment = 1;
-	part.comment = &index;
-	put(e, &part);
-}
-
-static void
-put_strings(struct encoder *e)
-{
-	for (uint32_t i = 0; i < e->strings.count; i++) {
-		Profile part = PROFILE_INIT;
-		char *s = (char *)e->strings.strings[i];
-
-		part.n_string_table = 1;
-		part.string_table = &s;
-		put(e, &part);
-	}
+	PUT(e, comment, oh_strtab_add(&e->strings, line->text, line->len));
 }
 
 /* ---- locations and mappings ---------------------------------------------- */
@@ -218,7 +168,7 @@ location_of(struct encoder *e, oh_frame f)
 	m.id = slot->id;
 	m.mapping_id = module;
 	m.address = pc == 0 ? 0 : pc - 1;
-	put_location(e, &m);
+	PUT(e, location, &m);
 	return slot->id;
 }
 
@@ -238,8 +188,8 @@ unknown_location(struct encoder *e)
 	m.id = e->unknown_id = ++e->locations;
 	m.n_line = 1;
 	m.line = &lines;
-	put_function(e, &function);
-	put_location(e, &m);
+	PUT(e, function, &function);
+	PUT(e, location, &m);
 	return e->unknown_id;
 }
 
@@ -275,7 +225,7 @@ put_mappings(struct encoder *e)
 		m.file_offset = module->offset;
 		m.filename = oh_strtab_add_str(&e->strings, module->path);
 		m.build_id = add_hex(e, module->build_id, module->build_id_len);
-		put_mapping(e, &m);
+		PUT(e, mapping, &m);
 	}
 }
 
@@ -401,7 +351,7 @@ put_row(struct encoder *e, const struct oh_snap_site *site, uint32_t depth, int6
 		label[m.n_label].num = (int64_t)live->age_ms[i];
 		label[m.n_label++].num_unit = e->unit_age;
 	}
-	put_sample(e, &m);
+	PUT(e, sample, &m);
 }
 
 /*
@@ -629,7 +579,8 @@ oh_pprof_encode(const struct oh_snapshot *snap, struct oh_sink *sink, struct oh_
 	for (uint32_t i = 0; i < snap->site_count && sink->error == 0; i++)
 		put_site(&e, &snap->sites[i]);
 	put_mappings(&e);
-	put_strings(&e);
+	for (uint32_t i = 0; i < e.strings.count; i++)
+		PUT(&e, string_table, (char *)e.strings.strings[i]);
 	if (e.strings.error != 0)
 		oh_sink_fail(sink, e.strings.error);
 	return sink->error;
