@@ -222,21 +222,17 @@ find_mappings(struct oh_profile *p)
 }
 
 struct oh_profile *
-oh_build_finish(struct oh_build *b)
+oh_build_finish(struct oh_build *b, bool good)
 {
 	struct oh_profile *p = b->p;
 
-	finish_samples(b);
-	find_mappings(p);
-	b->p = NULL;
-	oh_build_free(b);
-	return p;
-}
-
-void
-oh_build_free(struct oh_build *b)
-{
-	oh_profile_free(b->p);
+	if (good) {
+		finish_samples(b);
+		find_mappings(p);
+	} else {
+		oh_profile_free(p);
+		p = NULL;
+	}
 	oh_intern_free(&b->strings);
 	oh_lists_free(&b->functions);
 	oh_lists_free(&b->locations);
@@ -245,4 +241,5 @@ oh_build_free(struct oh_build *b)
 	free(b->key);
 	free(b->text);
 	memset(b, 0, sizeof(*b));
+	return p;
 }

@@ -8,6 +8,7 @@
 #ifndef OH_TOOLS_BUILD_H
 #define OH_TOOLS_BUILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,10 +60,8 @@ void oh_build_mapping(struct oh_build *b, uint64_t start, uint64_t limit, uint64
 void oh_build_sample(
     struct oh_build *b, const uint32_t *frames, size_t count, const int64_t *values, int64_t bytes);
 
-/* The profile: addresses get their mapping.  Ends the use of `b`. */
-struct oh_profile *oh_build_finish(struct oh_build *b);
-
-/* End it without a profile. */
-void oh_build_free(struct oh_build *b);
+/* The profile, its addresses with their mappings; NULL if it is not `good`.  Ends the use of `b`.
+ */
+struct oh_profile *oh_build_finish(struct oh_build *b, bool good);
 
 #endif

@@ -304,16 +304,13 @@ struct oh_profile *
 oh_firefox_read(struct oh_input *in, uint64_t max_bytes, struct oh_error *err)
 {
 	struct reader r = { .err = err, .max_bytes = max_bytes };
-	struct oh_profile *p = NULL;
+	bool good;
 
 	oh_build_init(&r.b);
-	if (oh_json_read(&r.j, in, err) && read_all(&r))
-		p = oh_build_finish(&r.b);
-	else
-		oh_build_free(&r.b);
+	good = oh_json_read(&r.j, in, err) && read_all(&r);
 	oh_json_free(&r.j);
 	free(r.type_of);
 	free(r.values);
 	free(r.stack);
-	return p;
+	return oh_build_finish(&r.b, good);
 }

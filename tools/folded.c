@@ -79,11 +79,10 @@ oh_folded_read(struct oh_input *in, const char *type, struct oh_error *err)
 	const char *line;
 	size_t len, number = 0;
 	int64_t value;
-	bool good = true;
 
 	oh_build_init(&b);
 	oh_build_type(&b, type, is_bytes(type) ? "bytes" : "count");
-	while (good && oh_input_line(in, &line, &len, err)) {
+	while (oh_input_line(in, &line, &len, err)) {
 		size_t end;
 
 		number++;
@@ -93,8 +92,7 @@ oh_folded_read(struct oh_input *in, const char *type, struct oh_error *err)
 			continue;
 		for (end = len; end > 0 && line[end - 1] != ' ' && line[end - 1] != '\t';)
 			end--;
-		good = end > 0 && parse_value(line + end, len - end, &value);
-		if (!good) {
+		if (end == 0 || !parse_value(line + end, len - end, &value)) {
 			oh_error_set(
 			    err, "not folded stacks: no value at the end of line %zu", number);
 			break;
@@ -105,10 +103,7 @@ oh_folded_read(struct oh_input *in, const char *type, struct oh_error *err)
 		oh_build_sample(&b, f.list, f.count, &value, OH_BUILD_NO_SIZE);
 	}
 	free(f.list);
-	if (err->text[0] == '\0')
-		return oh_build_finish(&b);
-	oh_build_free(&b);
-	return NULL;
+	return oh_build_finish(&b, err->text[0] == '\0');
 }
 
 void

@@ -338,24 +338,21 @@ struct oh_profile *
 oh_heap_read(struct oh_input *in, struct oh_error *err)
 {
 	struct reader r = { .err = err, .interval = 1 };
-	struct oh_profile *p = NULL;
-	bool jemalloc = false;
+	bool jemalloc = false, good;
 
 	oh_build_init(&r.b);
-	if (read_header(&r, in, &jemalloc) && read_sites(&r, in, jemalloc)) {
+	good = read_header(&r, in, &jemalloc) && read_sites(&r, in, jemalloc);
+	if (good) {
 		if (r.b.p->type_count == 0)
 			add_types(&r, &(struct figures){ 0 });
 		r.b.p->period = r.interval;
 		r.b.p->period_type.type = oh_build_string(&r.b, "space", 5);
 		r.b.p->period_type.unit = oh_build_string(&r.b, "bytes", 5);
 		r.b.p->drop_frames = oh_build_string(&r.b, DROP_FRAMES, sizeof(DROP_FRAMES) - 1);
-		p = oh_build_finish(&r.b);
-	} else {
-		oh_build_free(&r.b);
 	}
 	free(r.text);
 	free(r.stack);
-	return p;
+	return oh_build_finish(&r.b, good);
 }
 
 /* ---- writing -------------------------------------------------------------------- */
