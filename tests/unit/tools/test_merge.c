@@ -23,8 +23,6 @@ profile_of(unsigned pid, unsigned late, unsigned seconds, uint64_t allocated, ui
 	static const char *const strings[] = { "", "alloc_objects", "count", "inuse_objects",
 		"bytes", "space", "f", "program: app" };
 	const uint64_t values[] = { allocated, in_use }, label[] = { 4, 0, SIZE }, frame[] = { 1 };
-	struct oh_error err = { "" };
-	struct oh_profile *p;
 	struct wb w = { .len = 0 }, m = { .len = 0 };
 	char text[32];
 
@@ -46,9 +44,7 @@ profile_of(unsigned pid, unsigned late, unsigned seconds, uint64_t allocated, ui
 	wb_int(&w, 12, INTERVAL);
 	wb_int(&w, 13, 7);
 	wb_int(&w, 13, 8);
-	p = wb_read(&w, &err);
-	ck_assert_msg(p != NULL, "%s", err.text);
-	return p;
+	return wb_profile(&w);
 }
 
 static struct oh_profile *

@@ -47,7 +47,7 @@ enum {
 #define MS INT64_C(1000000)
 
 static void
-heap_begin(struct heap *h, const char *file, const char *build_id, int64_t at_ms)
+heap_of(struct heap *h, const char *file, const char *build_id, int64_t at_ms)
 {
 	const char *strings[] = { "", "alloc_objects", "count", "alloc_space", "bytes",
 		"inuse_objects", "inuse_space", "space", "leak", "lost", "age", "milliseconds",
@@ -77,6 +77,12 @@ heap_begin(struct heap *h, const char *file, const char *build_id, int64_t at_ms
 		wb_int(&h->w, 13, c);
 }
 
+static void
+heap_begin(struct heap *h, int64_t at_ms)
+{
+	heap_of(h, "/nowhere/app", "ab12", at_ms);
+}
+
 /* Labels: bytes (0 = none), and those whose bit is set in `more`: leak, ages, thread. */
 static void
 heap_sample(struct heap *h, const uint64_t *ids, size_t depth, const uint64_t values[4],
@@ -102,14 +108,15 @@ heap_sample(struct heap *h, const uint64_t *ids, size_t depth, const uint64_t va
 	    sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t)
 #define VALUES(...) ((const uint64_t[4]){ __VA_ARGS__ })
 
+/* A profile of one call stack, with blocks of 100 bytes. */
 static struct oh_profile *
-heap_read(const struct heap *h)
+one_stack(int64_t at_ms, const uint64_t values[4])
 {
-	struct oh_error err = { "" };
-	struct oh_profile *p = wb_read(&h->w, &err);
+	struct heap h;
 
-	ck_assert_msg(p != NULL, "%s", err.text);
-	return p;
+	heap_begin(&h, at_ms);
+	heap_sample(&h, IDS(1, 2), values, 100, 0);
+	return wb_profile(&h.w);
 }
 
 static void
@@ -191,7 +198,6 @@ START_TEST(smallest_request_has_these_bytes)
 	struct oh_otlp *o = oh_otlp_create(&options, files);
 	struct oh_resource *resource = oh_resource_create();
 	struct oh_otlp_source from = { .resource = resource };
-	struct oh_error err = { "" };
 	struct oh_profile *p;
 	size_t row = 0, len;
 	uint8_t *bytes;
@@ -207,8 +213,7 @@ START_TEST(smallest_request_has_these_bytes)
 	wb_int(&w, 9, UINT64_C(0x1122334455667788));
 	WB_INTS(&w, 11, 3, 2);
 	wb_int(&w, 12, 512);
-	p = wb_read(&w, &err);
-	ck_assert_msg(p != NULL, "%s", err.text);
+	p = wb_profile(&w);
 	oh_resource_set(resource, "k", "v");
 	ck_assert_int_eq(oh_otlp_add(o, p, &from, &row), OH_OTLP_ADDED);
 	ck_assert_uint_eq(oh_otlp_profiles(o), 1);
@@ -268,10 +273,10 @@ START_TEST(each_sample_type_is_a_profile_and_inuse_space_is_first)
 	const Profile *x;
 	Request *r;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
+	heap_begin(&h, 5000);
 	heap_sample(&h, IDS(1, 2, 3), VALUES(10, 1000, 4, 400), 100, 0);
 	heap_sample(&h, IDS(4, 2, 3), VALUES(7, 70, 0, 0), 10, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	r = encode(p, NULL, NULL);
 	sp = r->resource_profiles[0]->scope_profiles[0];
 	ck_assert_uint_eq(sp->n_profiles, 4);
@@ -309,11 +314,11 @@ START_TEST(samples_of_one_stack_are_one_whatever_their_size_and_age)
 	const Profile *x;
 	Request *r;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
+	heap_begin(&h, 5000);
 	heap_sample(&h, IDS(1, 2), VALUES(1, 100, 1, 100), 100, 2);
 	heap_sample(&h, IDS(1, 2), VALUES(2, 400, 2, 400), 200, 0);
 	heap_sample(&h, IDS(1, 2), VALUES(0, 0, 1, 50), 50, 1 | 4);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	r = encode(p, NULL, NULL);
 	x = otlp_profile(r, 0, "inuse_space");
 	d = r->dictionary;
@@ -359,12 +364,12 @@ START_TEST(nothing_but_zeros_is_not_sent)
 	struct heap h;
 	struct oh_profile *p;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
-	p = heap_read(&h);
+	heap_begin(&h, 5000);
+	p = wb_profile(&h.w);
 	ck_assert_ptr_null(encode(p, NULL, NULL));
 	oh_profile_free(p);
 	heap_sample(&h, IDS(1, 2), VALUES(0, 0, 0, 0), 100, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	ck_assert_ptr_null(encode(p, NULL, NULL));
 	oh_profile_free(p);
 }
@@ -379,9 +384,9 @@ START_TEST(files_that_are_not_there_leave_addresses_of_the_process)
 	const Mapping *m;
 	Request *r;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
+	heap_begin(&h, 5000);
 	heap_sample(&h, IDS(1, 10), VALUES(1, 100, 1, 100), 100, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	r = encode(p, NULL, NULL);
 	d = r->dictionary;
 	ck_assert_uint_eq(d->n_stack_table, 2);
@@ -438,7 +443,7 @@ START_TEST(addresses_become_those_of_the_elf_file)
 		if (binary->loads[i].executable)
 			text = &binary->loads[i];
 	ck_assert_ptr_nonnull(text);
-	heap_begin(&h, self, build_id, 5000);
+	heap_of(&h, self, build_id, 5000);
 	/* As if the text had been mapped at 0x7f0000400000: another mapping, a location in it. */
 	WB_INTS(&w, 3, 2, 0x7f0000400000, 0x7f0000401000, text->offset & ~UINT64_C(0xfff), S_FILE,
 	    S_ID);
@@ -446,7 +451,7 @@ START_TEST(addresses_become_those_of_the_elf_file)
 	h.w.len += w.len;
 	wb_location(&h.w, 20, 2, 0x7f0000400000 + (text->offset & 0xfff) + 8, 0, 0, 0, 0);
 	heap_sample(&h, IDS(20), VALUES(1, 100, 1, 100), 100, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	r = encode(p, NULL, NULL);
 	d = r->dictionary;
 	l = d->location_table[d->stack_table[1]->location_indices[0]];
@@ -471,55 +476,47 @@ START_TEST(addresses_become_those_of_the_elf_file)
 }
 END_TEST
 
+static void
+id_of(const struct oh_profile *p, const char *type, uint8_t ret[16])
+{
+	Request *r = encode(p, NULL, NULL);
+
+	memcpy(ret, otlp_profile(r, 0, type)->profile_id.data, 16);
+	drop(r);
+}
+
 START_TEST(ids_are_of_the_content)
 {
-	uint8_t first[16];
-	struct oh_otlp_seen *seen = oh_otlp_seen_create();
-	struct heap h;
-	struct oh_profile *p;
-	Request *r;
+	struct oh_profile *p = one_stack(5000, VALUES(1, 100, 1, 100));
+	struct oh_function function = { .name = p->types[0].type };
+	struct oh_line line = { .line = 3 };
+	uint8_t first[16], other[16];
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
-	heap_sample(&h, IDS(1, 2), VALUES(1, 100, 1, 100), 100, 0);
-	p = heap_read(&h);
-	r = encode(p, NULL, NULL);
-	memcpy(first, otlp_profile(r, 0, "inuse_space")->profile_id.data, 16);
-	ck_assert_mem_ne(first, otlp_profile(r, 0, "alloc_space")->profile_id.data, 16);
-	ck_assert_mem_ne(first, otlp_profile(r, 0, "inuse_objects")->profile_id.data, 16);
-	drop(r);
-	r = encode(p, NULL, NULL);
-	ck_assert_mem_eq(first, otlp_profile(r, 0, "inuse_space")->profile_id.data, 16);
-	drop(r);
+	id_of(p, "inuse_space", first);
+	id_of(p, "alloc_space", other);
+	ck_assert_mem_ne(first, other, 16);
+	id_of(p, "inuse_objects", other);
+	ck_assert_mem_ne(first, other, 16);
+	id_of(p, "inuse_space", other);
+	ck_assert_mem_eq(first, other, 16);
 	/* Names that symbolisation finds change nothing. */
-	{
-		struct oh_function f = { .name = p->types[0].type };
-		struct oh_line line = { .function = oh_profile_add_function(p, &f), .line = 3 };
-
-		oh_profile_set_lines(p, 0, &line, 1);
-	}
-	r = encode(p, NULL, NULL);
-	ck_assert_mem_eq(first, otlp_profile(r, 0, "inuse_space")->profile_id.data, 16);
-	drop(r);
+	line.function = oh_profile_add_function(p, &function);
+	oh_profile_set_lines(p, 0, &line, 1);
+	id_of(p, "inuse_space", other);
+	ck_assert_mem_eq(first, other, 16);
 	oh_profile_free(p);
 
 	/* One block more. */
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
-	heap_sample(&h, IDS(1, 2), VALUES(2, 200, 2, 200), 100, 0);
-	p = heap_read(&h);
-	r = encode(p, NULL, NULL);
-	ck_assert_mem_ne(first, otlp_profile(r, 0, "inuse_space")->profile_id.data, 16);
-	drop(r);
+	p = one_stack(5000, VALUES(2, 200, 2, 200));
+	id_of(p, "inuse_space", other);
+	ck_assert_mem_ne(first, other, 16);
 	oh_profile_free(p);
 
 	/* The same at another time. */
-	heap_begin(&h, "/nowhere/app", "ab12", 6000);
-	heap_sample(&h, IDS(1, 2), VALUES(1, 100, 1, 100), 100, 0);
-	p = heap_read(&h);
-	r = encode(p, NULL, NULL);
-	ck_assert_mem_ne(first, otlp_profile(r, 0, "inuse_space")->profile_id.data, 16);
-	drop(r);
+	p = one_stack(6000, VALUES(1, 100, 1, 100));
+	id_of(p, "inuse_space", other);
+	ck_assert_mem_ne(first, other, 16);
 	oh_profile_free(p);
-	oh_otlp_seen_free(seen);
 }
 END_TEST
 
@@ -533,19 +530,19 @@ START_TEST(allocations_are_those_since_the_last_export)
 	const Profile *x;
 	Request *r;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
+	heap_begin(&h, 5000);
 	heap_sample(&h, IDS(1, 2), VALUES(10, 1000, 4, 400), 100, 0);
 	heap_sample(&h, IDS(3, 2), VALUES(5, 50, 5, 50), 10, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	oh_otlp_seen_advance(seen, p, NULL);
 	oh_profile_free(p);
 
 	/* Less than before by one, as rounding does it; more; something new. */
-	heap_begin(&h, "/nowhere/app", "ab12", 7500);
+	heap_begin(&h, 7500);
 	heap_sample(&h, IDS(1, 2), VALUES(9, 999, 3, 300), 100, 0);
 	heap_sample(&h, IDS(3, 2), VALUES(8, 80, 0, 0), 10, 0);
 	heap_sample(&h, IDS(4, 2), VALUES(1, 11, 1, 11), 11, 0);
-	p = heap_read(&h);
+	p = wb_profile(&h.w);
 	r = encode(p, NULL, seen);
 	ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_objects")), 3 + 1);
 	x = otlp_profile(r, 0, "alloc_space");
@@ -560,9 +557,7 @@ START_TEST(allocations_are_those_since_the_last_export)
 	oh_profile_free(p);
 
 	/* Back to the first values: nothing was allocated, so nothing is said of it. */
-	heap_begin(&h, "/nowhere/app", "ab12", 8000);
-	heap_sample(&h, IDS(1, 2), VALUES(10, 1000, 4, 400), 100, 0);
-	p = heap_read(&h);
+	p = one_stack(8000, VALUES(10, 1000, 4, 400));
 	r = encode(p, NULL, seen);
 	ck_assert_ptr_null(otlp_profile(r, 0, "alloc_space"));
 	ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "inuse_space")), 400);
@@ -575,13 +570,10 @@ END_TEST
 START_TEST(another_process_begins_anew)
 {
 	struct oh_otlp_seen *seen = oh_otlp_seen_create();
-	struct heap h;
 	struct oh_profile *p;
 	Request *r;
 
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
-	heap_sample(&h, IDS(1, 2), VALUES(10, 1000, 4, 400), 100, 0);
-	p = heap_read(&h);
+	p = one_stack(5000, VALUES(10, 1000, 4, 400));
 	oh_otlp_seen_advance(seen, p, NULL);
 	/* The same pid and program, started two seconds later. */
 	p->duration_ns -= 2000 * MS;
@@ -607,7 +599,6 @@ START_TEST(profiles_share_a_dictionary_and_equal_resources)
 {
 	struct oh_otlp *o = oh_otlp_create(NULL, files);
 	struct oh_resource *a = oh_resource_create(), *b = oh_resource_create();
-	struct heap h;
 	struct oh_profile *p;
 	uint8_t *bytes;
 	Request *r;
@@ -615,9 +606,7 @@ START_TEST(profiles_share_a_dictionary_and_equal_resources)
 
 	oh_resource_set(a, "service.name", "a");
 	oh_resource_set(b, "service.name", "b");
-	heap_begin(&h, "/nowhere/app", "ab12", 5000);
-	heap_sample(&h, IDS(1, 2), VALUES(1, 100, 1, 100), 100, 0);
-	p = heap_read(&h);
+	p = one_stack(5000, VALUES(1, 100, 1, 100));
 	for (int i = 0; i < 3; i++) {
 		struct oh_otlp_source from = { .resource = i < 2 ? a : b };
 
@@ -665,11 +654,11 @@ many(uint64_t n, int64_t at_ms)
 {
 	struct heap h;
 
-	heap_begin(&h, "/nowhere/app", "ab12", at_ms);
+	heap_begin(&h, at_ms);
 	for (uint64_t i = 0; i < n; i++)
 		heap_sample(&h, IDS(1 + i % 9, 1 + i / 9 % 9, 1 + i / 81 % 9),
 		    VALUES(2, 200 + i, 1, 100 + i), 100 + i, 0);
-	return heap_read(&h);
+	return wb_profile(&h.w);
 }
 
 START_TEST(what_does_not_fit_comes_in_parts_with_the_same_ids)
@@ -764,15 +753,13 @@ END_TEST
 START_TEST(profiles_of_other_writers_are_sent_as_they_are)
 {
 	struct wb w;
-	struct oh_error err = { "" };
 	struct oh_profile *p;
 	const Profile *x;
 	const Dictionary *d;
 	Request *r;
 
 	wb_example(&w);
-	p = wb_read(&w, &err);
-	ck_assert_ptr_nonnull(p);
+	p = wb_profile(&w);
 	p->duration_ns = 30;
 	r = encode(p, NULL, NULL);
 	d = r->dictionary;

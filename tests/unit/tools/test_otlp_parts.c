@@ -348,9 +348,7 @@ static struct oh_profile *
 profile_here(const char *file, const char *build_id, uint64_t start, uint64_t offset)
 {
 	const char *strings[] = { "", "space", "bytes", file, build_id };
-	struct oh_error err = { "" };
 	struct wb w = { .len = 0 };
-	struct oh_profile *p;
 
 	WB_INTS(&w, 1, 1, 2);
 	WB_INTS(&w, 3, 1, start, start + 0x1000000, 0, 3, 4);
@@ -359,9 +357,7 @@ profile_here(const char *file, const char *build_id, uint64_t start, uint64_t of
 	wb_bytes(&w, 2, "\x0a\x02\x01\x02\x12\x01\x07", 7);
 	for (size_t i = 0; i < OH_ARRAY_LEN(strings); i++)
 		wb_string(&w, strings[i]);
-	p = wb_read(&w, &err);
-	ck_assert_msg(p != NULL, "%s", err.text);
-	return p;
+	return wb_profile(&w);
 }
 
 START_TEST(names_are_looked_up_once)

@@ -15,14 +15,10 @@
 static struct oh_profile *
 example(void)
 {
-	struct oh_error err = { "" };
-	struct oh_profile *p;
 	struct wb w;
 
 	wb_example(&w);
-	p = wb_read(&w, &err);
-	ck_assert_msg(p != NULL, "%s", err.text);
-	return p;
+	return wb_profile(&w);
 }
 
 /* The names on the stack of a sample, leaf first, with ' ' after each. */

@@ -172,4 +172,15 @@ wb_read(const struct wb *w, struct oh_error *err)
 	return oh_profile_read_mem(w->b, w->len, OH_PROFILE_MAX_DEFAULT, err);
 }
 
+/* As wb_read(), of what is a profile. */
+static inline struct oh_profile *
+wb_profile(const struct wb *w)
+{
+	struct oh_error err = { "" };
+	struct oh_profile *p = wb_read(w, &err);
+
+	ck_assert_msg(p != NULL, "%s", err.text);
+	return p;
+}
+
 #endif
