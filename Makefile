@@ -53,7 +53,7 @@ host_ld := -shared -Wl,-soname,libotheap.so -Wl,--version-script=preload/otheap.
 
 lib_src   := $(wildcard core/*.c proto/*.c preload/*.c)
 # The command shares the table of settings with the library.
-tool_core := core/config.c core/environment.c core/out.c
+tool_core := core/config.c core/out.c
 tool_src  := $(wildcard tools/*.c) $(tool_core)
 
 lib_obj   := $(lib_src:%.c=$(B)/host/%.o) $(B)/host/gen/proto/profile.pb-c.o

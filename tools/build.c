@@ -40,16 +40,6 @@ oh_build_type(struct oh_build *b, const char *type, const char *unit)
 	};
 }
 
-void
-oh_build_comment(struct oh_build *b, const char *text)
-{
-	struct oh_profile *p = b->p;
-
-	p->comments =
-	    oh_xgrow(p->comments, &p->comment_cap, p->comment_count + 1, sizeof(*p->comments));
-	p->comments[p->comment_count++] = oh_build_string(b, text, strlen(text));
-}
-
 /* A location, with a line or an address. */
 static uint32_t
 location(struct oh_build *b, const uint64_t key[3])

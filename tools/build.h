@@ -23,7 +23,7 @@ struct oh_build {
 	struct oh_lists functions, locations, samples;
 	size_t location_cap, mapping_at_cap, line_at_cap, line_count_cap, mapping_cap;
 	int64_t *values; /* [sample * type_count + type] */
-	size_t value_cap, comment_cap;
+	size_t value_cap;
 	uint64_t *key;
 	size_t key_cap;
 	char *text;
@@ -40,8 +40,6 @@ void oh_build_type(struct oh_build *b, const char *type, const char *unit);
 
 /* A string, up to a NUL in it; its index. */
 uint32_t oh_build_string(struct oh_build *b, const char *s, size_t len);
-
-void oh_build_comment(struct oh_build *b, const char *text);
 
 /* A frame with a name (file 0: none, line 0: not known), or one with an address. */
 uint32_t oh_build_named(struct oh_build *b, uint32_t name, uint32_t file, uint32_t line);

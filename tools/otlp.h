@@ -54,13 +54,6 @@
 #define OH_OTLP_MAX_DEFAULT (UINT64_C(16) << 20)
 #define OH_OTLP_MAX_LIMIT (UINT64_C(1) << 30)
 
-#define OH_OTLP_CONTENT_TYPE "application/x-protobuf"
-#define OH_OTLP_PATH "v1development/profiles"
-#define OH_OTLP_METRICS_PATH "v1/metrics"
-#define OH_OTLP_GRPC_PATH \
-	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-#define OH_OTLP_GRPC_METRICS_PATH "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-
 /* All 0: the defaults. */
 struct oh_otlp_options {
 	uint64_t max_bytes;      /* of a request before compression; 0 = OH_OTLP_MAX_DEFAULT */

@@ -33,7 +33,7 @@ printf 'heap profile: 1: 2 [3: 4] @ heap_v2/524288\n' >"$corpus/text"
 # takes of it what it needs.
 compile() {
 	rm -rf "$work/obj" && mkdir "$work/obj" || return
-	for f in tools/*.c core/config.c core/environment.c core/out.c "$B"/gen/proto/otlp/*.c; do
+	for f in tools/*.c core/config.c core/out.c "$B"/gen/proto/otlp/*.c; do
 		[ "$f" != tools/otheap.c ] || continue
 		o=$work/obj/$(basename "$f" .c).o
 		"$@" -g -O1 -std=gnu11 -D_GNU_SOURCE -DOH_VERSION='"fuzz"' -I. -I"$B/gen" -c -o "$o" "$f" 2>>"$work/build" ||
