@@ -5,6 +5,9 @@
 compare.py values TEXT RAW    values of each stack, build IDs, file hashes
 compare.py names TEXT TOP     every function that pprof names
 compare.py sums TEXT...       `TYPE SUM SAMPLES` of each sample type, over all
+compare.py series COUNT RAW TEXT...
+                              exports of one process: COUNT of them, each once or with
+                              the same ID, that add up to the last profile, RAW
 
 TEXT is a file N.profiles.txt of the Collector, RAW what
 `go tool pprof -symbolize=none -raw` prints, TOP what `-top` prints.
@@ -16,17 +19,18 @@ import re
 import sys
 
 
-def collected(path):
-    """{type: [(value, attributes, frames, addresses)]}, mappings by index."""
-    samples, mappings = collections.OrderedDict(), {}
-    now = None
+def exported(path):
+    """[(type, time, duration, ID, samples)], mappings by index; a sample is
+    (value, attributes, frames, addresses)."""
+    profiles, mappings = [], {}
     for line in open(path, encoding="utf-8"):
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "profile":
-            now = samples.setdefault(rest.split()[0], [])
+            fields = rest.split()
+            profiles.append((fields[0], int(fields[3]), int(fields[5]), fields[-1], []))
         elif word == "sample":
             value, attributes, frames, addresses = rest.split(" | ")
-            now.append((int(value), attributes, frames.split("; "), addresses))
+            profiles[-1][4].append((int(value), attributes, frames.split("; "), addresses))
         elif word == "mapping":
             fields, _, attributes = rest.partition("\t")
             index, limits, offset, *name = fields.split(" ")
@@ -36,7 +40,30 @@ def collected(path):
                 [int(n, 16) for n in limits.split("-")],
                 int(offset, 16),
             )
+    return profiles, mappings
+
+
+def collected(path):
+    """{type: samples}, mappings by index."""
+    samples = collections.OrderedDict()
+    profiles, mappings = exported(path)
+    for kind, _, _, _, rows in profiles:
+        samples.setdefault(kind, []).extend(rows)
     return samples, mappings
+
+
+def by_stack(samples, mappings):
+    """{((offset in the file, file), ...): value}, without those that are 0."""
+    total = collections.Counter()
+    for value, _, _, addresses in samples:
+        key = []
+        for place in addresses.split():
+            mapping, address = place.split(":")
+            name, _, (start, _), offset = mappings[int(mapping)]
+            # Both are in the file's own space: back to an offset in the file.
+            key.append((int(address, 16) - start + offset, name))
+        total[tuple(key)] += value
+    return {k: v for k, v in total.items() if v}
 
 
 def raw(path):
@@ -78,6 +105,22 @@ def in_file(location, mappings):
     return address - start + offset, name
 
 
+def differ(what, want, got):
+    if want == got:
+        return []
+    wrong = [k for k in set(want) | set(got) if want.get(k) != got.get(k)]
+    return ["%s: %d of %d stacks differ, %s: pprof says %s, the Collector %s" % (
+        what, len(wrong), len(want), wrong[0], want.get(wrong[0]), got.get(wrong[0]))]
+
+
+def in_raw(stacks, locations, mappings, column):
+    """One column of pprof's samples, as by_stack()."""
+    total = collections.Counter()
+    for stack, row in stacks.items():
+        total[tuple(in_file(locations[i], mappings) for i in stack)] += row[column]
+    return {k: v for k, v in total.items() if v}
+
+
 def values(text, raw_text):
     differences = []
     samples, ours = collected(text)
@@ -85,25 +128,8 @@ def values(text, raw_text):
     if not stacks:
         return ["pprof shows no samples"]
     for column, kind in enumerate(types):
-        want = collections.Counter()
-        for stack, row in stacks.items():
-            key = tuple(in_file(locations[i], theirs) for i in stack)
-            want[key] += row[column]
-        got = collections.Counter()
-        for value, _, _, addresses in samples.get(kind, []):
-            key = []
-            for place in addresses.split():
-                mapping, address = place.split(":")
-                name, _, (start, _), offset = ours[int(mapping)]
-                # Both are in the file's own space: back to an offset in the file.
-                key.append((int(address, 16) - start + offset, name))
-            got[tuple(key)] += value
-        want = {k: v for k, v in want.items() if v}
-        got = {k: v for k, v in got.items() if v}
-        if want != got:
-            wrong = [k for k in set(want) | set(got) if want.get(k) != got.get(k)]
-            differences.append("%s: %d of %d stacks differ, %s: pprof says %s, the Collector %s" % (
-                kind, len(wrong), len(want), wrong[0], want.get(wrong[0]), got.get(wrong[0])))
+        want = in_raw(stacks, locations, theirs, column)
+        differences += differ(kind, want, by_stack(samples.get(kind, []), ours))
     used = {locations[i][1] for stack in stacks for i in stack} - {None}
     want = sorted((theirs[m][2], theirs[m][3]) for m in used)
     got = sorted((name, a.get("process.executable.build_id.gnu", ""))
@@ -152,10 +178,48 @@ def sums(texts):
     return []
 
 
+def series(count, raw_text, *texts):
+    differences = []
+    first, repeated = {}, 0  # by ID
+    for text in texts:
+        profiles, mappings = exported(text)
+        for kind, time, duration, name, samples in profiles:
+            now = (kind, time, duration, by_stack(samples, mappings))
+            repeated += name in first
+            if first.setdefault(name, now) != now:
+                differences.append("ID %s came twice, with different contents" % name)
+    by_kind = {}
+    for kind, time, duration, stacks in first.values():
+        by_kind.setdefault(kind, []).append((time, duration, stacks))
+    types, stacks, locations, mappings = raw(raw_text)
+    for column, kind in enumerate(types):
+        exports = sorted(by_kind.get(kind, []), key=lambda e: e[:2])
+        if len(exports) != int(count):
+            differences.append("%s: %d exports of %s profiles" % (kind, len(exports), count))
+            continue
+        got = collections.Counter()
+        for _, _, rows in exports if kind.startswith("alloc_") else exports[-1:]:
+            got.update(rows)
+        want = in_raw(stacks, locations, mappings, column)
+        # Each profile is rounded by itself.
+        slack = len(exports) if kind.startswith("alloc_") else 0
+        for key in want:
+            if abs(got[key] - want[key]) <= slack:
+                got[key] = want[key]
+        differences += differ(kind, want, dict(got))
+        for (time, duration, _), (next_time, _, _) in zip(exports, exports[1:]):
+            if time + duration > next_time + 1000000:
+                differences.append("%s: a window of time ends %d ns after the next begins" % (
+                    kind, time + duration - next_time))
+    print("%s exports in %d requests, %d of their profiles twice" % (count, len(texts), repeated),
+          file=sys.stderr)
+    return differences
+
+
 def main():
     what, *files = sys.argv[1:]
     wrong = {"values": lambda: values(*files), "names": lambda: names(*files),
-             "sums": lambda: sums(files)}[what]()
+             "sums": lambda: sums(files), "series": lambda: series(*files)}[what]()
     for line in wrong[:5]:
         print(line)
     sys.exit(bool(wrong))

@@ -38,7 +38,7 @@ is_started() {
 	[ -s "$1/ports" ] || ! kill -0 "$collector_pid" 2>/dev/null
 }
 
-# collector_start FOLDER [MAX_REQUEST_BYTES] - start it; $http and $grpc are where
+# collector_start FOLDER [MAX_REQUEST_BYTES [HTTP_PORT]] - start it; $http and $grpc are where
 # it listens, ADDRESS:PORT, $collector_pid who it is.
 collector_start() {
 	mkdir -p "$1"

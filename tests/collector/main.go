@@ -4,12 +4,12 @@
 // OTLP receiver with both protocols, and an exporter of our own (keep.go) that
 // writes down what the Collector made of what it was sent.
 //
-//	collector FOLDER [MAX_REQUEST_BYTES]
+//	collector FOLDER [MAX_REQUEST_BYTES [HTTP_PORT]]
 //
-// It listens on ports that the kernel chooses and says them in FOLDER/ports, one
-// line each: "http ADDRESS:PORT", "grpc ADDRESS:PORT".  Requests are numbered in
-// the order of arrival: FOLDER/N.profiles.pb is the Collector's own encoding,
-// FOLDER/N.profiles.txt and FOLDER/N.metrics.txt are what it decoded.
+// It listens on ports that the kernel chooses, where none is given, and says them in
+// FOLDER/ports, one line each: "http ADDRESS:PORT", "grpc ADDRESS:PORT".  Requests are
+// numbered in the order of arrival: FOLDER/N.profiles.pb is the Collector's own
+// encoding, FOLDER/N.profiles.txt and FOLDER/N.metrics.txt are what it decoded.
 package main
 
 import (
@@ -44,7 +44,7 @@ receivers:
   otlp:
     protocols:
       http:
-        endpoint: "` + httpAddress + `:0"
+        endpoint: "` + httpAddress + `:%d"
         max_request_body_size: %d
       grpc:
         endpoint: "` + grpcAddress + `:0"
@@ -128,13 +128,16 @@ func sayPorts(folder string) {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: collector FOLDER [MAX_REQUEST_BYTES]")
+		fmt.Fprintln(os.Stderr, "usage: collector FOLDER [MAX_REQUEST_BYTES [HTTP_PORT]]")
 		os.Exit(2)
 	}
-	folder, limit := os.Args[1], 20<<20
-	if len(os.Args) > 2 {
-		if _, err := fmt.Sscan(os.Args[2], &limit); err != nil {
-			fmt.Fprintln(os.Stderr, "collector: not a number:", os.Args[2])
+	folder, limit, port := os.Args[1], 20<<20, 0
+	for i, number := range []*int{&limit, &port} {
+		if len(os.Args) <= 2+i {
+			break
+		}
+		if _, err := fmt.Sscan(os.Args[2+i], number); err != nil {
+			fmt.Fprintln(os.Stderr, "collector: not a number:", os.Args[2+i])
 			os.Exit(2)
 		}
 	}
@@ -149,7 +152,7 @@ func main() {
 		},
 	})
 	command.SetArgs([]string{
-		"--config=" + fmt.Sprintf(config, limit, strings.ReplaceAll(folder, "'", "''")),
+		"--config=" + fmt.Sprintf(config, port, limit, strings.ReplaceAll(folder, "'", "''")),
 		"--feature-gates=service.profilesSupport",
 	})
 	go sayPorts(folder)
