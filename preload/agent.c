@@ -6,7 +6,8 @@
  * the agent has a lock of its open file as long as it lives, and a marker
  * `PID.STARTTIME.process` for each process that may write more; the agent
  * removes those of processes that have ended, and ends when there is neither
- * marker nor profile.
+ * marker nor profile.  What a process needs for itself is in a folder of its
+ * own, leaks/PID.STARTTIME.NAMESPACE.BOOT, which it removes at its end.
  *
  * An agent that is about to end may miss a marker that is made at this moment.
  * So it is looked for after each profile, the last one included.
@@ -28,10 +29,13 @@
 #include "preload/lifecycle.h"
 
 #define LOCK "agent.lock"
+#define OWN "leaks"
+#define BOOT_CHARS 8 /* of 36: enough to tell two machines apart */
 #define STEP_MS 10
 
 /* The worker's alone. */
 static bool marked, told;
+static char own[OH_AGENT_OWN_BYTES]; /* "" = not known yet */
 
 static void
 tell(const char *what, int error)
@@ -141,6 +145,47 @@ oh_agent_folder(void)
 	return oh_config.spool;
 }
 
+/* Which number of a process is meant: "NAMESPACE.BOOT", each 0 where it is not to be had. */
+static void
+add_whose(struct oh_out *o)
+{
+	char boot[BOOT_CHARS + 1] = "0";
+	struct stat st;
+
+	bool known = OH_SYS(newfstatat, AT_FDCWD, "/proc/self/ns/pid", &st, 0, 0, 0) == 0;
+	oh_out_u64(o, known ? (uint64_t)st.st_ino : 0);
+	long fd =
+	    oh_sys_openat(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC, 0);
+	if (fd >= 0) {
+		if (oh_sys_read((int)fd, boot, BOOT_CHARS) != BOOT_CHARS)
+			memcpy(boot, "0", 2);
+		(void)oh_sys_close((int)fd);
+	}
+	oh_out_str(o, ".");
+	oh_out_str(o, boot);
+}
+
+const char *
+oh_agent_own_folder(void)
+{
+	struct oh_out o;
+
+	if (is_trusted(oh_config.spool) && in_spool(&o, OWN))
+		(void)OH_SYS(mkdir, o.text, 0700, 0, 0, 0, 0);
+	if (own[0] != '\0')
+		return own;
+	oh_out_reset(&o);
+	oh_out_str(&o, OWN "/");
+	oh_out_u64(&o, (uint64_t)oh_sys_getpid());
+	oh_out_str(&o, ".");
+	oh_out_u64(&o, start_time());
+	oh_out_str(&o, ".");
+	add_whose(&o);
+	if (strlen(o.text) < sizeof(own))
+		memcpy(own, o.text, strlen(o.text) + 1);
+	return own;
+}
+
 /* ---- the agent ------------------------------------------------------------------------ */
 
 static bool
@@ -203,4 +248,5 @@ void
 oh_agent_after_fork(void)
 {
 	marked = told = false;
+	own[0] = '\0';
 }

@@ -17,6 +17,15 @@
 const char *oh_agent_folder(void);
 
 /*
+ * The folder of this process alone, below that one: what it keeps from the
+ * agent, for its leak report.  Not made yet, but the one it is in.  What a
+ * process leaves there when it is killed is the agent's to remove, so its name
+ * says who that was.  The worker only.
+ */
+#define OH_AGENT_OWN_BYTES 72
+const char *oh_agent_own_folder(void);
+
+/*
  * See to it that an agent runs.  One that is there is noticed by its lock, so
  * this costs an open and a close.  The worker only, after a profile.
  */
@@ -29,7 +38,7 @@ void oh_agent_call(void);
  */
 void oh_agent_wait(const char *path);
 
-/* In a forked child: it has left no marker. */
+/* In a forked child: it has left no marker and has no folder. */
 void oh_agent_after_fork(void);
 
 #endif

@@ -38,11 +38,11 @@
 #define LEAK_LIMIT_MS 60000u /* where nobody waits for the end */
 
 static uint64_t seq; /* the last number used; the worker's alone */
-/* Where the profiles for the leak report are kept from the agent. */
-#define OWN_FOLDER "leaks"
+/* Room for the folder where the profiles for the leak report are kept from the agent. */
+#define OWN_PATH_BYTES (OH_DUMP_PATH_BYTES + OH_AGENT_OWN_BYTES)
 
-static char baseline[OH_DUMP_PATH_BYTES + sizeof(OWN_FOLDER)]; /* the worker's alone */
-static pid_t baseline_of; /* who has a second link of it; 0 = none */
+static char baseline[OWN_PATH_BYTES]; /* the worker's alone */
+static pid_t baseline_of;             /* who has a second link of it; 0 = none */
 
 static struct oh_reach_result last_check; /* the worker's alone */
 
@@ -200,7 +200,7 @@ oh_dump_verdict(struct otheap_leaks *ret)
 
 /* folder/name; both fit. */
 static void
-join(char to[OH_DUMP_PATH_BYTES], const char *folder, const char *name)
+join(char *to, const char *folder, const char *name)
 {
 	size_t len = strlen(folder);
 
@@ -219,22 +219,39 @@ forget_baseline(void)
 	baseline_of = 0;
 }
 
+/* The second link, if it has one: no agent takes that away. */
+static void
+own_path(char to[OWN_PATH_BYTES], const struct oh_dumpfile *file, const char *path)
+{
+	memcpy(to, path, OH_DUMP_PATH_BYTES);
+	if (file->linked) {
+		char *end = to + strlen(path) - strlen(file->name);
+		join(end, file->conf->also, file->name);
+	}
+}
+
+/* Remove the second link, and the folder with the last one. */
+static void
+forget_own(char own[OWN_PATH_BYTES])
+{
+	(void)OH_SYS(unlinkat, AT_FDCWD, own, 0, 0, 0, 0);
+	*strrchr(own, '/') = '\0';
+	(void)OH_SYS(unlinkat, AT_FDCWD, own, AT_REMOVEDIR, 0, 0, 0);
+}
+
 /* What follows a profile that is written. */
 static void
 written(unsigned asked, const struct oh_snapshot *snap, const struct oh_dumpfile *file,
     const char path[OH_DUMP_PATH_BYTES])
 {
-	static char own[OH_DUMP_PATH_BYTES + sizeof(OWN_FOLDER)]; /* no agent takes it away */
+	static char own[OWN_PATH_BYTES];
 
-	memcpy(own, path, OH_DUMP_PATH_BYTES);
-	if (file->linked) {
-		size_t len = strlen(path) - strlen(file->name);
-		memcpy(own + len, OWN_FOLDER "/", sizeof(OWN_FOLDER));
-		memcpy(own + len + sizeof(OWN_FOLDER), file->name, strlen(file->name) + 1);
-	}
+	own_path(own, file, path);
 	/* At the end it is too late for one: nothing can have grown since. */
 	if ((asked & OH_ASK_BASELINE) != 0 && (asked & OH_ASK_EXIT) == 0) {
-		forget_baseline();
+		/* Without a number the new one has taken the place of the old one. */
+		if (strcmp(baseline, own) != 0)
+			forget_baseline();
 		memcpy(baseline, own, sizeof(baseline));
 		baseline_of = file->linked ? oh_sys_getpid() : 0;
 	}
@@ -242,7 +259,7 @@ written(unsigned asked, const struct oh_snapshot *snap, const struct oh_dumpfile
 		oh_report_write(snap, own, file->seq);
 		forget_baseline();
 		if (file->linked)
-			(void)OH_SYS(unlinkat, AT_FDCWD, own, 0, 0, 0, 0);
+			forget_own(own);
 	}
 	if (!oh_config.exporting)
 		return;
@@ -264,7 +281,7 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 		.keep = baseline,
 		.also = oh_config.exporting && oh_config.leak_mode &&
 				(asked & (OH_ASK_BASELINE | OH_ASK_EXIT)) != 0
-			    ? OWN_FOLDER
+			    ? oh_agent_own_folder()
 			    : NULL,
 		.max_files = oh_config.max_files,
 		.quiet = oh_config.quiet,

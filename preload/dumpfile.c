@@ -31,7 +31,9 @@
 
 #define FD_FROM 200    /* lowest descriptor of ours, if the limit allows */
 #define NAME_BYTES 256 /* NAME_MAX + 1 */
-#define SEQ_TRIES 80   /* see commit_numbered() */
+#define ALSO_BYTES 96  /* of conf->also, which is a name of ours */
+#define BELOW_BYTES (ALSO_BYTES + NAME_BYTES)
+#define SEQ_TRIES 80 /* see commit_numbered() */
 #define SEQ_LINEAR 16
 #define OLDEST_MAX 512 /* files deleted in one go: 140 KiB of scratch */
 #define DIRENT_BYTES 16384
@@ -629,11 +631,11 @@ commit_numbered(struct oh_dumpfile *f, int dirfd)
 	return r;
 }
 
-/* also/last as a path of at most 320 bytes; both parts are short. */
+/* also/last */
 static void
-below(char to[320], const char *also, const char *last)
+below(char to[BELOW_BYTES], const char *also, const char *last)
 {
-	size_t n = strlen(also), k = strlen(last);
+	size_t n = strnlen(also, ALSO_BYTES - 1), k = strlen(last);
 
 	memcpy(to, also, n);
 	to[n] = '/';
@@ -643,7 +645,7 @@ below(char to[320], const char *also, const char *last)
 static OH_NOINLINE void
 link_also(struct oh_dumpfile *f, int dirfd)
 {
-	char path[320];
+	char path[BELOW_BYTES];
 
 	(void)OH_SYS(mkdirat, dirfd, f->conf->also, 0700, 0, 0, 0);
 	below(path, f->conf->also, f->temp);
@@ -654,7 +656,7 @@ link_also(struct oh_dumpfile *f, int dirfd)
 static OH_NOINLINE void
 name_also(struct oh_dumpfile *f, int dirfd, bool good)
 {
-	char from[320], to[320];
+	char from[BELOW_BYTES], to[BELOW_BYTES];
 
 	below(from, f->conf->also, f->temp);
 	below(to, f->conf->also, f->name);

@@ -27,7 +27,8 @@ struct oh_dumpfile_conf {
 	const char *pattern; /* file name, see below */
 	const char *program; /* %e */
 	const char *keep;    /* path of a profile that retention leaves; NULL or "": none */
-	const char *also;    /* folder below, made if need be, for a second link; NULL: none */
+	const char *also;    /* folder below, made if need be, for a second link; NULL: none;
+			      * a short name, and of several parts only the last is made */
 	unsigned max_files;  /* of ours in the folder; 0 = no limit */
 	bool quiet;          /* no line on stderr */
 };

@@ -31,6 +31,7 @@
 #include "tools/agent_state.h"
 #include "tools/export.h"
 #include "tools/export_batch.h"
+#include "tools/spool_own.h"
 
 #define LOOK_PROCESSES_MS 500 /* for the end of programs */
 #define LOOK_MS 5000          /* without them; new files tell by themselves */
@@ -57,6 +58,7 @@ struct agent {
 	size_t alone;      /* that many files go into requests of their own */
 	bool refused_any, gave_up;
 
+	size_t leaving;         /* programs that are no more, whose own files go soon */
 	int64_t alone_since_ms; /* no program lives since; 0 = one does */
 	int64_t stop_until_ms;  /* 0 = nobody told us to stop */
 	int64_t saved_ms, metrics_next_ms;
@@ -369,6 +371,7 @@ look(struct agent *a)
 	struct oh_spool_losses losses = { 0 };
 
 	oh_spool_scan(&a->spool, oh_batch_note, a->batch);
+	a->leaving = oh_spool_sweep(&a->spool);
 	a->spool.held = a->ready ? oh_batch_files(a->batch) : 0;
 	oh_spool_trim(&a->spool, &a->o->limits, &losses);
 	a->state.lost_size += losses.by_size;
@@ -390,7 +393,7 @@ may_end(const struct agent *a)
 
 	if (!a->o->with_processes || a->alone_since_ms == 0)
 		return false;
-	return alone_ms >= (a->spool.count == 0 ? GRACE_MS : a->o->linger_ms);
+	return a->leaving == 0 && alone_ms >= (a->spool.count == 0 ? GRACE_MS : a->o->linger_ms);
 }
 
 /*

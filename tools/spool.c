@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/lives.h"
+
 #define PROFILE_END ".pb.gz"
 #define MARKER_END ".process"
 #define SENT "sent"
@@ -138,13 +140,9 @@ oh_spool_is_locked(const struct oh_spool *s)
 static bool
 marker_lives(const char *name, pid_t *ret_pid, uint64_t *ret_starttime)
 {
-	char path[64], stat[1024], *end;
 	unsigned long pid;
-	uint64_t starttime, theirs = 0;
-	const char *at;
-	char state;
-	ssize_t n;
-	int fd;
+	uint64_t starttime;
+	char *end;
 
 	if (!ends_with(name, MARKER_END) || name[0] < '0' || name[0] > '9')
 		return false;
@@ -154,26 +152,9 @@ marker_lives(const char *name, pid_t *ret_pid, uint64_t *ret_starttime)
 	starttime = strtoull(end + 1, &end, 10);
 	if (strcmp(end, MARKER_END) != 0)
 		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%lu/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, stat, sizeof(stat) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return false;
-	stat[n] = '\0';
-	/* The name of the program, field 2, may hold anything but ends with the last ')'. */
-	at = strrchr(stat, ')');
-	if (at == NULL || sscanf(at + 1, " %c", &state) != 1)
-		return false;
-	for (int field = 2; field < 22 && at != NULL; field++)
-		at = strchr(at + 1, ' ');
-	if (at == NULL || sscanf(at, " %" SCNu64, &theirs) != 1)
-		return false;
 	*ret_pid = (pid_t)pid;
 	*ret_starttime = starttime;
-	return theirs == starttime && state != 'Z' && state != 'X';
+	return oh_life_of(*ret_pid, starttime) == OH_LIFE_THIS;
 }
 
 static int

@@ -9,7 +9,9 @@
  *	sent/PID.START.KEY.pb.gz  the last one of a program that was sent: what the
  *	                          next one of it is the difference to
  *	refused/NAME.pb.gz        what the collector would not take, and what is no profile
- *	leaks/NAME.pb.gz          second links for leak reports of programs; not the agent's
+ *	leaks/OWNER/NAME.pb.gz    second links for the leak report of a program, which
+ *	                          removes them at its end; OWNER is
+ *	                          PID.STARTTIME.NAMESPACE.BOOT (spool_own.h)
  *	agent.lock                held by the agent of this folder
  *	agent.state               what the agent has done so far (agent_state.h)
  *

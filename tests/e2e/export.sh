@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 one=OTHEAP_SAMPLE_INTERVAL=1
+otheap=$B/otheap
 stand=$work/stand-in
 calls=$work/calls
 spool=$work/spool
@@ -126,7 +127,7 @@ cat >"$work/taker" <<END
 rm -f "$spool"/*.pb.gz
 [ "\$1" = leaks ] || exit 0
 for f in "\$@"; do
-	case \$f in *.pb.gz) gzip -t "\$f" && echo "\${f#"$spool/"}" ;; esac
+	case \$f in *.pb.gz) gzip -t "\$f" && echo "\${f#"$spool/"}" | sed 's,/[0-9]*\.[0-9]*\.[0-9]*\.[0-9a-f]*/,/OWN/,' ;; esac
 done >>"$calls"
 END
 chmod 755 "$work/taker"
@@ -139,9 +140,37 @@ check "a leak report: the baseline is kept, and only there" until_true kept
 finish
 equal "a leak report: status" "$rc" 0
 equal "a leak report: it has its profiles" "$(cat "$calls")" \
-	"leaks/otheap.hold.$pid.1.pb.gz
-leaks/otheap.hold.$pid.2.pb.gz"
-equal "a leak report: nothing of them is left" "$(find "$spool/leaks" -type f)" ""
+	"leaks/OWN/otheap.hold.$pid.1.pb.gz
+leaks/OWN/otheap.hold.$pid.2.pb.gz"
+equal "a leak report: nothing of them is left" "$(ls "$spool/leaks")" ""
+
+# Another baseline has the name of the first where names have no number.
+begin OTHEAP_FILE=heap.pb.gz OTHEAP_LEAK_BASELINE=start "$prog/hold" alloc
+kept() { [ -e "$(echo "$spool"/leaks/*/baseline.heap.pb.gz)" ]; }
+check "a name without a number: the baseline is kept" until_true kept
+"$otheap" baseline "$pid" >"$work/asked" 2>&1
+equal "a name without a number: another one" "$? $(cat "$work/asked")" "0 $spool/baseline.heap.pb.gz"
+check "a name without a number: it is kept, too" kept
+finish
+equal "a name without a number: nothing is left" "$(ls "$spool/leaks")" ""
+
+# own_of PID - its folder.
+own_of() { find "$spool/leaks" -mindepth 1 -maxdepth 1 -name "$1.*"; }
+owns() { [ -n "$(own_of "$1")" ]; }
+# An agent of ours looks once, and the folder is not that young.
+look_once() {
+	touch -d '1 hour ago' "$spool"/leaks/*
+	"$otheap" agent --spool "$spool" --endpoint http://127.0.0.1:1 --once >/dev/null 2>&1
+}
+begin OTHEAP_LEAK_BASELINE=start "$prog/hold" alloc
+check "killed: the baseline is kept" until_true owns "$pid"
+look_once
+check "killed: not yet" owns "$pid"
+kill -9 "$pid"
+reap
+check "killed: the baseline is left" owns "$pid"
+look_once
+equal "killed: the agent has removed it" "$(ls "$spool/leaks")" ""
 
 # ---- the agent itself --------------------------------------------------------------------------
 
@@ -213,6 +242,16 @@ if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
 		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=1 "$prog/hold" alloc exit 8
 	equal "first of a namespace: not for ever" "$rc" 8
 	equal "first of a namespace: it is in the spool" "$(find "$spool" -name '*hold.1.*' | wc -l)" 1
+	# What another namespace has is not judged by our numbers.
+	rm -rf "$spool"
+	start unshare -pf --kill-child --mount-proc env $one $endpoint OTHEAP_LEAK_BASELINE=start \
+		OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=1 "$prog/hold" alloc
+	wait_said ready
+	check "first of a namespace: the baseline is kept" until_true owns 1
+	look_once
+	check "first of a namespace: no agent outside takes it" owns 1
+	finish
+	equal "first of a namespace: nothing is left" "$(ls "$spool/leaks")" ""
 	# Under /tmp, a folder of somebody else's is not used.
 	theirs=/tmp/otheap-test-$$
 	mkdir "$theirs" && chown 65534 "$theirs"

@@ -5,13 +5,17 @@
 #include "tests/unit/tools/wirebuild.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/lives.h"
 #include "tools/spool.h"
+#include "tools/spool_own.h"
 
 static char folder[64];
 static struct oh_spool spool;
@@ -267,6 +271,163 @@ START_TEST(there_is_one_agent)
 }
 END_TEST
 
+/* ---- what programs keep there for themselves --------------------------------------------------
+ */
+
+/* leaks/PID.START.WHOSE with a profile in it, all of `age_s` ago. */
+static void
+make_own(char name[128], int pid, unsigned long long start, const char *whose, int age_s)
+{
+	time_t then = time(NULL) - age_s;
+	struct timespec times[2] = { { .tv_sec = then }, { .tv_sec = then } };
+	char file[160];
+
+	(void)mkdirat(spool.dir, "leaks", 0700);
+	(void)snprintf(name, 128, "leaks/%d.%llu.%s", pid, start, whose);
+	(void)mkdirat(spool.dir, name, 0700);
+	(void)snprintf(file, sizeof(file), "%s/p.pb.gz", name);
+	make(file, 10, then);
+	ck_assert_int_eq(utimensat(spool.dir, name, times, 0), 0);
+}
+
+/* A process with nothing in it but a thread, its first one has ended. */
+static pid_t
+headless(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pthread_t t;
+
+		(void)pthread_create(&t, NULL, (void *(*)(void *))(void (*)(void))pause, NULL);
+		pthread_exit(NULL);
+	}
+	for (char state = 0; state != 'Z';) {
+		char path[64];
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		f = fopen(path, "re");
+		ck_assert_ptr_nonnull(f);
+		ck_assert_int_eq(fscanf(f, "%*s %*s %c", &state), 1);
+		(void)fclose(f);
+		(void)usleep(1000);
+	}
+	return pid;
+}
+
+static void
+end(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* The number of no process: of one that has just ended. */
+static pid_t
+free_number(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+#define DAY_S 86400
+
+START_TEST(what_a_killed_program_kept_goes_and_nothing_of_a_living_one)
+{
+	char mine[128], dead[128], fresh[128], again[128], half[128];
+	const char *here = oh_lives_whose();
+	pid_t other = headless();
+
+	ck_assert_str_ne(here, "");
+	make_own(mine, getpid(), starttime_of(getpid()), here, 30 * DAY_S);
+	make_own(half, other, starttime_of(other), here, 30 * DAY_S);
+	make_own(dead, free_number(), 77, here, 60);
+	make_own(fresh, free_number(), 78, here, 0);
+	make_own(again, getpid(), starttime_of(getpid()) - 1, here, 60);
+	ck_assert_uint_eq(oh_spool_sweep(&spool), 1);
+	ck_assert(is_there(mine));
+	ck_assert_msg(is_there(half), "its first thread has ended, not the process");
+	ck_assert(!is_there(dead));
+	ck_assert_msg(is_there(fresh), "a report may be in the making");
+	ck_assert_msg(is_there(again), "the number was given again: not certain");
+	end(other);
+	ck_assert_uint_eq(oh_spool_sweep(&spool), 1);
+	ck_assert(!is_there(half));
+}
+END_TEST
+
+START_TEST(of_other_namespaces_and_boots_only_what_is_old_goes)
+{
+	char ns[128], boot[128], unknown[128], old[128], heard[128], path[320];
+	struct oh_spool_origin origin = {
+		.known = true, .pid = 7, .start_ms = 1000000, .key = 0x811c9dc5 /* "" */
+	};
+	struct oh_spool_stamp stamp;
+	const char *dot = strchr(oh_lives_whose(), '.');
+	int nowhere = free_number();
+	struct wb w = { .len = 0 };
+
+	(void)snprintf(path, sizeof(path), "1%s", dot);
+	make_own(ns, nowhere, 1, path, 6 * DAY_S);
+	(void)snprintf(
+	    path, sizeof(path), "%.*s.0", (int)(dot - oh_lives_whose()), oh_lives_whose());
+	make_own(boot, nowhere, 2, path, 6 * DAY_S);
+	make_own(unknown, nowhere, 0, "0.0", 6 * DAY_S);
+	make_own(old, nowhere, 3, "1.0", 8 * DAY_S);
+	/* One of which a profile was sent, as any time in the last week. */
+	make_own(heard, 7, 4, "1.0", 8 * DAY_S);
+	wb_string(&w, "");
+	wb_string(&w, "pid: 7");
+	wb_string(&w, "program: ");
+	wb_int(&w, 13, 1);
+	wb_int(&w, 13, 2);
+	wb_int(&w, 9, UINT64_C(1000000) * 1000000);
+	(void)snprintf(path, sizeof(path), "%s/p.pb.gz", heard);
+	int fd = openat(spool.dir, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ck_assert_int_eq(write(fd, w.b, w.len), (ssize_t)w.len);
+	(void)close(fd);
+	make("s.pb.gz", 10, time(NULL));
+	stamp = look_at("s.pb.gz");
+	ck_assert(oh_spool_sent(&spool, "s.pb.gz", &stamp, &origin));
+
+	ck_assert_uint_eq(oh_spool_sweep(&spool), 0);
+	ck_assert(is_there(ns));
+	ck_assert(is_there(boot));
+	ck_assert(is_there(unknown));
+	ck_assert(!is_there(old));
+	ck_assert(is_there(heard));
+	ck_assert(oh_spool_previous(&spool, &origin, path));
+	ck_assert_int_eq(unlinkat(spool.dir, path, 0), 0);
+	ck_assert_uint_eq(oh_spool_sweep(&spool), 0);
+	ck_assert(!is_there(heard));
+}
+END_TEST
+
+START_TEST(what_is_none_of_ours_stays)
+{
+	static const char *const names[] = { "leaks/notes", "leaks/1.2.3", "leaks/1.2.3.4x",
+		"leaks/-1.2.3.4", "leaks/1.2.3.4.5" };
+
+	ck_assert_int_eq(mkdirat(spool.dir, "leaks", 0700), 0);
+	for (size_t i = 0; i < OH_ARRAY_LEN(names); i++) {
+		struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+		ck_assert_int_eq(mkdirat(spool.dir, names[i], 0700), 0);
+		ck_assert_int_eq(utimensat(spool.dir, names[i], old, 0), 0);
+	}
+	make("leaks/1.2.3.4", 10, 1000); /* no folder */
+	ck_assert_uint_eq(oh_spool_sweep(&spool), 0);
+	for (size_t i = 0; i < OH_ARRAY_LEN(names); i++)
+		ck_assert_msg(is_there(names[i]), "%s", names[i]);
+	ck_assert(is_there("leaks/1.2.3.4"));
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -277,6 +438,9 @@ add(TCase *tc)
 	tcase_add_test(tc, what_was_sent_is_found_again);
 	tcase_add_test(tc, only_the_file_that_was_sent_goes);
 	tcase_add_test(tc, there_is_one_agent);
+	tcase_add_test(tc, what_a_killed_program_kept_goes_and_nothing_of_a_living_one);
+	tcase_add_test(tc, of_other_namespaces_and_boots_only_what_is_old_goes);
+	tcase_add_test(tc, what_is_none_of_ours_stays);
 }
 
 int
