@@ -38,9 +38,10 @@ enum oh_lost {
 
 /* Blocks of one site in one profile. */
 struct oh_leak_part {
-	double bytes, blocks; /* estimates */
-	double variance;      /* of the bytes, by sampling */
-	double samples;       /* how many were sampled; of interval 1: all */
+	double bytes, blocks;         /* estimates */
+	double variance;              /* of the bytes, by sampling */
+	double samples;               /* how many were sampled; of interval 1: all */
+	double size_least, size_most; /* of a block, bytes; 0 = not known */
 };
 
 enum oh_leak_verdict {
@@ -58,14 +59,13 @@ struct oh_leak_site {
 	uint32_t row;                              /* of the table of stacks */
 	struct oh_leak_part part[OH_LOST_CLASSES]; /* in the last profile */
 	struct oh_leak_part now, before;           /* in the last and the first, all classes */
-	double size_least, size_most;              /* of a block, bytes; 0 = not known */
 	/* of the blocks in the last profile; ages were recorded for all of them */
 	bool has_ages;
 	struct oh_leak_ages {
 		double newest_ms, median_ms, oldest_ms;
-	} ages, lost_ages; /* of all; of those that are lost, directly or not */
-	double old_bytes;  /* of blocks older than `old_ms` */
-	double allocated;  /* since the first profile, as `samples`; 0 = not known */
+	} ages, lost_ages, interior_ages; /* of all; of those that are definitely, possibly lost */
+	double old_bytes;                 /* of blocks older than `old_ms` */
+	double allocated;                 /* since the first profile, as `samples`; 0 = not known */
 	/* born in the window but for its first 1/20 and its last 1/4; of these, the older half */
 	double middle, middle_older;
 	double first; /* born in that first 1/20 or before */
@@ -95,14 +95,15 @@ struct oh_leaks {
 	const struct oh_args *a;
 
 	/* options */
-	const char *baseline; /* a file that is not among the others; NULL = none */
-	uint64_t min_bytes;   /* least growth */
-	bool min_given;       /* of lost blocks as well */
-	double min_percent;   /* least growth, of all that is in use in the last profile */
-	double level;         /* rate of false discoveries; 0.05 */
-	bool all;             /* print also what is not a suspect */
-	size_t frames_max;    /* to print of a stack; 0 = all */
-	const char *prefix;   /* of each line of text; "" */
+	const char *baseline;   /* a file that is not among the others; NULL = none */
+	bool baseline_optional; /* one that cannot be used is left out */
+	uint64_t min_bytes;     /* least growth */
+	bool min_given;         /* of lost blocks as well */
+	double min_percent;     /* least growth, of all that is in use in the last profile */
+	double level;           /* rate of false discoveries; 0.05 */
+	bool all;               /* print also what is not a suspect */
+	size_t frames_max;      /* to print of a stack; 0 = all */
+	const char *prefix;     /* of each line of text; "" */
 
 	/* oh_leak_read(): in order of time */
 	size_t count;
@@ -134,7 +135,8 @@ struct oh_leaks {
 
 /*
  * Read profiles of one program and put them in order of time; one that is
- * damaged and not the first or last named is left out.  False after one line
+ * damaged and not the first or last named is left out.  With baseline_optional
+ * so is a baseline that is damaged or of another program.  False after one line
  * on stderr for what is wrong.  oh_leaks_free in any case.
  *
  *   names   [count], may be reordered
@@ -147,6 +149,9 @@ void oh_leaks_free(struct oh_leaks *l);
  * Nothing is old in a young process, and that would look like growth later.
  */
 double oh_leak_guard_ms(const struct oh_leaks *l, size_t file);
+
+/* Blocks of two kinds together. */
+void oh_leak_add_part(struct oh_leak_part *to, const struct oh_leak_part *from);
 
 /* Find the call stacks and count their blocks.  With names if `symbols`. */
 void oh_leak_sites(struct oh_leaks *l, bool symbols);
@@ -167,6 +172,15 @@ void oh_leak_suppress(struct oh_leaks *l);
 
 /* The sum of the parts that make a site a definite leak; of a growing one its growth. */
 struct oh_leak_part oh_leak_lost_part(const struct oh_leak_site *s);
+
+/* The ages of the same blocks; of a growing one of all. */
+static inline const struct oh_leak_ages *
+oh_leak_lost_ages(const struct oh_leak_site *s)
+{
+	return s->verdict == OH_LEAK_IS_LOST    ? &s->lost_ages
+	       : s->verdict == OH_LEAK_POSSIBLE ? &s->interior_ages
+						: &s->ages;
+}
 
 /* Print. */
 void oh_leak_print_text(const struct oh_leaks *l, FILE *to);

@@ -53,7 +53,7 @@ static void
 fields_of(const struct oh_leaks *l, const struct oh_leak_site *s, struct field *f)
 {
 	const struct oh_leak_part *part = s->part;
-	const struct oh_leak_ages *ages = s->verdict == OH_LEAK_IS_LOST ? &s->lost_ages : &s->ages;
+	const struct oh_leak_ages *ages = oh_leak_lost_ages(s);
 	bool sampled = l->sampled, two = l->count > 1, rate = l->same_process && l->window_ms > 0;
 	bool aged = s->has_ages && s->now.samples > 0;
 	const struct field all[FIELDS] = {
@@ -61,8 +61,8 @@ fields_of(const struct oh_leaks *l, const struct oh_leak_site *s, struct field *
 		{ "bytes_stderr", l->exact ? 0 : sqrt(s->now.variance), sampled },
 		{ "blocks", s->now.blocks, true },
 		{ "samples", round(s->now.samples), sampled },
-		{ "size_least", s->size_least, s->size_least > 0 },
-		{ "size_most", s->size_most, s->size_least > 0 },
+		{ "size_least", s->now.size_least, s->now.size_least > 0 },
+		{ "size_most", s->now.size_most, s->now.size_least > 0 },
 		{ "lost_bytes", part[OH_LOST_YES].bytes, l->checked },
 		{ "lost_bytes_stderr", l->exact ? 0 : sqrt(part[OH_LOST_YES].variance),
 		    l->checked && sampled },

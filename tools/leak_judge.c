@@ -211,7 +211,6 @@ struct oh_leak_part
 oh_leak_lost_part(const struct oh_leak_site *s)
 {
 	struct oh_leak_part part = s->part[OH_LOST_YES];
-	const struct oh_leak_part *add = &s->part[OH_LOST_INDIRECT];
 
 	if (s->verdict == OH_LEAK_POSSIBLE)
 		return s->part[OH_LOST_INTERIOR];
@@ -221,10 +220,7 @@ oh_leak_lost_part(const struct oh_leak_site *s)
 			.variance = s->growth_variance,
 			.blocks = s->now.bytes > 0 ? s->growth * s->now.blocks / s->now.bytes : 0,
 		};
-	part.bytes += add->bytes;
-	part.blocks += add->blocks;
-	part.variance += add->variance;
-	part.samples += add->samples;
+	oh_leak_add_part(&part, &s->part[OH_LOST_INDIRECT]);
 	return part;
 }
 

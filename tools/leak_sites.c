@@ -30,7 +30,7 @@
 
 struct point {
 	uint32_t row;
-	bool lost;
+	enum oh_lost lost;
 	struct oh_age age;
 };
 
@@ -107,13 +107,17 @@ ages_of(const struct oh_profile *p, uint32_t set, double samples, struct oh_age 
 	return (size_t)n;
 }
 
-static void
-add_part(struct oh_leak_part *to, const struct oh_leak_part *from)
+void
+oh_leak_add_part(struct oh_leak_part *to, const struct oh_leak_part *from)
 {
 	to->bytes += from->bytes;
 	to->blocks += from->blocks;
 	to->variance += from->variance;
 	to->samples += from->samples;
+	if (from->size_least > 0)
+		to->size_least =
+		    to->size_least > 0 ? fmin(to->size_least, from->size_least) : from->size_least;
+	to->size_most = fmax(to->size_most, from->size_most);
 }
 
 /* ---- files ------------------------------------------------------------------------- */
@@ -152,6 +156,8 @@ part_of(const struct reader *r, size_t s, double *ret_size, bool *sampled)
 	if (size <= 0 && part.blocks > 0)
 		size = part.bytes / part.blocks;
 	*ret_size = size;
+	if (part.blocks > 0)
+		part.size_least = part.size_most = size;
 	if (r->bytes.kind == OH_ESTIMATE_EXACT) {
 		part.samples = part.blocks;
 	} else if (r->bytes.kind == OH_ESTIMATE_BYTES && (bytes == 0 || size >= 1)) {
@@ -166,23 +172,19 @@ part_of(const struct reader *r, size_t s, double *ret_size, bool *sampled)
 
 static void
 add_last(struct work *w, struct oh_leak_site *site, const struct reader *r, size_t s,
-    const struct oh_leak_part *part, double size, const struct oh_age *ages, size_t age_count)
+    const struct oh_leak_part *part, const struct oh_age *ages, size_t age_count)
 {
 	struct oh_leaks *l = w->l;
 	enum oh_lost lost = lost_of(r->p, r->p->label_set[s]);
 
-	add_part(&site->now, part);
-	add_part(&site->part[lost], part);
-	if (size > 0 && part->blocks > 0) {
-		site->size_least = site->size_least > 0 ? fmin(site->size_least, size) : size;
-		site->size_most = fmax(site->size_most, size);
-	}
+	oh_leak_add_part(&site->now, part);
+	oh_leak_add_part(&site->part[lost], part);
 	for (size_t i = 0; i < age_count; i++) {
 		w->points =
 		    oh_xgrow(w->points, &w->point_cap, w->point_count + 1, sizeof(*w->points));
 		w->points[w->point_count++] = (struct point){
 			.row = (uint32_t)(site - l->sites),
-			.lost = lost == OH_LOST_YES || lost == OH_LOST_INDIRECT,
+			.lost = lost,
 			.age = ages[i],
 		};
 		if (ages[i].age_ms >= l->old_ms && part->samples > 0)
@@ -235,11 +237,11 @@ add_file(struct work *w, size_t file)
 			l->series[OH_LEAK_OLD][row * l->count + file] +=
 			    part.bytes * old / part.samples;
 		if (is_first) {
-			add_part(&site->before, &part);
+			oh_leak_add_part(&site->before, &part);
 			w->pairs[merged].before += part.samples;
 			w->old_before[row] += old;
 		} else if (is_last) {
-			add_last(w, site, &r, s, &part, size, ages, n);
+			add_last(w, site, &r, s, &part, ages, n);
 			w->pairs[merged].now += part.samples;
 		}
 	}
@@ -318,29 +320,36 @@ count_aged(struct work *w)
 	struct oh_leaks *l = w->l;
 	struct oh_age *ages = oh_xcalloc(w->point_count, sizeof(*ages));
 	struct oh_age *lost = oh_xcalloc(w->point_count, sizeof(*lost));
+	struct oh_age *interior = oh_xcalloc(w->point_count, sizeof(*interior));
 	size_t at = 0;
 
 	if (w->point_count > 0)
 		qsort(w->points, w->point_count, sizeof(*w->points), compare_points);
 	for (size_t row = 0; row < l->site_count; row++) {
 		struct oh_leak_site *site = &l->sites[row];
-		size_t n = 0, lost_n = 0;
+		size_t n = 0, lost_n = 0, interior_n = 0;
 
 		for (; at < w->point_count && w->points[at].row == row; at++) {
-			ages[n++] = w->points[at].age;
-			if (w->points[at].lost)
-				lost[lost_n++] = w->points[at].age;
+			const struct point *p = &w->points[at];
+
+			ages[n++] = p->age;
+			if (p->lost == OH_LOST_YES || p->lost == OH_LOST_INDIRECT)
+				lost[lost_n++] = p->age;
+			else if (p->lost == OH_LOST_INTERIOR)
+				interior[interior_n++] = p->age;
 		}
 		site->ages = ages_told(ages, n);
 		site->first = aged(ages, n, .95 * l->window_ms, -1);
 		site->middle = aged(ages, n, .25 * l->window_ms, .95 * l->window_ms);
 		site->middle_older = aged(ages, n, .6 * l->window_ms, .95 * l->window_ms);
 		site->lost_ages = ages_told(lost, lost_n);
+		site->interior_ages = ages_told(interior, interior_n);
 		for (unsigned which = 0; which < OH_LEAK_POPULATIONS && site->has_ages; which++)
 			count_population(w, site, which, ages, n);
 	}
 	free(ages);
 	free(lost);
+	free(interior);
 }
 
 /* Without ages: what was certainly in both profiles. */

@@ -32,6 +32,16 @@ ms(char *buf, double value)
 	return oh_format_value(buf, (long double)value, "milliseconds", OH_BYTES_AUTO);
 }
 
+/* The library counts in hundredths of a second. */
+static const char *
+age(char *buf, double value)
+{
+	if (value >= 10)
+		return ms(buf, value);
+	(void)snprintf(buf, OH_VALUE_MAX, "below 10 ms");
+	return buf;
+}
+
 /* "x +- y", or x where no error is known. */
 static void
 put_estimate(const struct out *o, double value, double variance, const char *sign)
@@ -121,13 +131,14 @@ put_header(const struct out *o)
 		(void)fputs(l->checked ? "made" : "not made for the last profile", o->to);
 	(void)fputs("\ngrowth     ", o->to);
 	if (l->count < 2)
-		(void)fputs("not known: no baseline\n", o->to);
+		(void)fprintf(o->to, "not known: %s\n",
+		    l->skipped > 0 ? "the baseline was left out" : "no baseline");
 	else if (!l->sampled && l->count < 3)
 		(void)fputs("not tested: it is not known how these profiles were sampled\n", o->to);
 	else
 		(void)fprintf(o->to,
-		    "%zu call stacks with %zu that can be tested, false alarms at most %.3g %%\n",
-		    l->site_count, l->tested, 100 * l->level);
+		    "%zu call stack%s with %zu that can be tested, false alarms at most %.3g %%\n",
+		    l->site_count, l->site_count == 1 ? "" : "s", l->tested, 100 * l->level);
 }
 
 /* ---- a site ---------------------------------------------------------------------------------- */
@@ -165,17 +176,17 @@ put_stack(const struct out *o, const struct oh_leak_site *s)
 }
 
 static void
-put_blocks(const struct out *o, const struct oh_leak_site *s, double blocks)
+put_blocks(const struct out *o, const struct oh_leak_part *part)
 {
 	char least[OH_VALUE_MAX], most[OH_VALUE_MAX];
 
-	(void)fprintf(o->to, " in %s%.0f block%s", o->l->exact ? "" : "~", blocks,
-	    round(blocks) == 1 ? "" : "s");
-	if (s->size_least <= 0)
+	(void)fprintf(o->to, " in %s%.0f block%s", o->l->exact ? "" : "~", part->blocks,
+	    round(part->blocks) == 1 ? "" : "s");
+	if (part->size_least <= 0)
 		return;
-	(void)fprintf(o->to, " of %s", bytes(o, least, s->size_least));
-	if (s->size_most > s->size_least)
-		(void)fprintf(o->to, " to %s", bytes(o, most, s->size_most));
+	(void)fprintf(o->to, " of %s", bytes(o, least, part->size_least));
+	if (part->size_most > part->size_least)
+		(void)fprintf(o->to, " to %s", bytes(o, most, part->size_most));
 }
 
 static void
@@ -209,14 +220,18 @@ put_growth(const struct out *o, const struct oh_leak_site *s)
 static void
 put_ages(const struct out *o, const struct oh_leak_site *s)
 {
-	const struct oh_leak_ages *ages = s->verdict == OH_LEAK_IS_LOST ? &s->lost_ages : &s->ages;
+	const struct oh_leak_ages *ages = oh_leak_lost_ages(s);
 	char text[OH_VALUE_MAX];
 
 	if (!s->has_ages || s->now.samples <= 0)
 		return;
-	(void)fprintf(o->to, "   age    oldest %s", ms(text, ages->oldest_ms));
-	(void)fprintf(o->to, ", median %s", ms(text, ages->median_ms));
-	(void)fprintf(o->to, ", newest %s\n", ms(text, ages->newest_ms));
+	if (ages->oldest_ms <= ages->newest_ms) {
+		(void)fprintf(o->to, "   age    %s\n", age(text, ages->oldest_ms));
+		return;
+	}
+	(void)fprintf(o->to, "   age    oldest %s", age(text, ages->oldest_ms));
+	(void)fprintf(o->to, ", median %s", age(text, ages->median_ms));
+	(void)fprintf(o->to, ", newest %s\n", age(text, ages->newest_ms));
 }
 
 static void
@@ -231,7 +246,7 @@ put_site(struct out *o, const struct oh_leak_site *s)
 		part = s->now;
 	(void)fprintf(o->to, "%2zu. ", ++o->number);
 	put_estimate(o, part.bytes, part.variance, "");
-	put_blocks(o, s, part.blocks);
+	put_blocks(o, &part);
 	(void)putc('\n', o->to);
 	if (s->verdict == OH_LEAK_IS_LOST && indirect->bytes > 0) {
 		if (lost->bytes > 0)
@@ -307,9 +322,9 @@ put_suppressions(const struct out *o)
 		if (!any)
 			(void)fputs("\nSuppressed:\n", o->to);
 		any = true;
-		(void)fprintf(o->to, "    %s in ~%.0f blocks at %zu call stack%s by leak:",
-		    bytes(o, text, rule->bytes), fmax(rule->blocks, 0), rule->sites,
-		    rule->sites == 1 ? "" : "s");
+		(void)fprintf(o->to, "    %s in %s%.0f block%s at %zu call stack%s by leak:",
+		    bytes(o, text, rule->bytes), o->l->exact ? "" : "~", fmax(rule->blocks, 0),
+		    round(rule->blocks) == 1 ? "" : "s", rule->sites, rule->sites == 1 ? "" : "s");
 		oh_print_clean(o->to, rule->pattern);
 		(void)putc('\n', o->to);
 	}

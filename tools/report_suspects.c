@@ -42,19 +42,20 @@ put_ms(FILE *to, double ms)
 
 /* The line above the frames: blocks, growth, rate, ages. */
 static void
-put_details(FILE *to, const struct oh_report *r, const struct oh_leak_site *s, double blocks)
+put_details(FILE *to, const struct oh_report *r, const struct oh_leak_site *s,
+    const struct oh_leak_part *part)
 {
 	const struct oh_leaks *l = &r->leaks;
-	const struct oh_leak_ages *ages = s->verdict == OH_LEAK_IS_LOST ? &s->lost_ages : &s->ages;
+	const struct oh_leak_ages *ages = oh_leak_lost_ages(s);
 
-	(void)fprintf(to, "<p class=\"about\">%s%.0f block%s", l->exact ? "" : "about ", blocks,
-	    round(blocks) == 1 ? "" : "s");
-	if (s->size_least > 0) {
+	(void)fprintf(to, "<p class=\"about\">%s%.0f block%s", l->exact ? "" : "about ",
+	    part->blocks, round(part->blocks) == 1 ? "" : "s");
+	if (part->size_least > 0) {
 		(void)fputs(" of ", to);
-		oh_report_bytes(to, r, s->size_least, -1);
-		if (s->size_most > s->size_least) {
+		oh_report_bytes(to, r, part->size_least, -1);
+		if (part->size_most > part->size_least) {
 			(void)fputs(" to ", to);
-			oh_report_bytes(to, r, s->size_most, -1);
+			oh_report_bytes(to, r, part->size_most, -1);
 		}
 	}
 	if (l->count > 1) {
@@ -110,7 +111,7 @@ put_site(FILE *to, const struct oh_report *r, const struct oh_leak_site *s)
 	else
 		put_confidence(to, r, s);
 	oh_report_stack_open(to);
-	put_details(to, r, s, lost ? part.blocks : s->now.blocks);
+	put_details(to, r, s, lost ? &part : &s->now);
 	oh_report_stack_end(to, &stack);
 }
 

@@ -189,6 +189,21 @@ check '... how old they are, not the others' grep -qF 'oldest 10.17 min, median 
 check '... and those they point to' grep -qF 'only lost blocks point to them' "$out"
 check 'interior pointers are a class of their own' grep -qF 'Possibly lost: nothing points to their start: 1.00 MiB' "$out"
 said_not 'what is pointed to is not named' 'at fine'
+# A large block that is pointed to, and an old one, are none of the lost ones.
+profile some.pb.gz <<'X'
+time 1700000600
+duration 630
+period 1
+comment leak check: lost 2 interior 1 indirect 0 unsure 0 of 4 samples
+sample 1 40000 1 40000 bytes=40000 age=600000 | both@b.c:3 main@m.c:5
+sample 2 6 2 6 bytes=3 leak=lost age=0 age=0 | both@b.c:3 main@m.c:5
+sample 1 300 1 300 bytes=300 age=500000 | inner@i.c:3 main@m.c:5
+sample 1 70 1 70 bytes=70 leak=interior age=20 | inner@i.c:3 main@m.c:5
+X
+try "$work/some.pb.gz"
+check 'lost blocks: their sizes, not those of others' grep -qx ' 1. 6 B in 2 blocks of 3 B' "$out"
+check '... and ages that are not nothing' grep -qx '   age    below 10 ms' "$out"
+check '... and of those that may be lost' grep -qx '   age    20.00 ms' "$out"
 gives 'one profile' 1 'growth     not known: no baseline' "$work/lost.pb.gz"
 gives 'interior pointers alone are no finding' 0 'Possibly lost' "$work/fine.pb.gz"
 gives '--min-bytes of lost blocks' 0 'Definitely lost: none' --min-bytes 4m "$work/lost.pb.gz"
@@ -205,6 +220,8 @@ X
 gives 'suppressions' 0 '1.00 MiB in ~1049 blocks at 1 call stack by leak:^forgets$' --suppressions "$work/supp" "$work/lost.pb.gz"
 check '... each with what it hid' grep -qF '511.72 KiB in ~524 blocks at 1 call stack by leak:chi*d' "$out"
 said_not '... but for those that hid nothing' 'never'
+echo 'leak:inner' >"$work/one"
+gives '... as many as there are' 1 '70 B in 1 block at 1 call stack by leak:inner' --suppressions "$work/one" "$work/some.pb.gz"
 for pattern in 'f.c$' '^f.c' '/opt/app' 'forget' 'forg*s' '*gets$'; do
 	echo "leak:$pattern" >"$work/one"
 	try --suppressions "$work/one" "$work/lost.pb.gz"
