@@ -5,10 +5,13 @@
  * The stages are in leak.h, the tests in leak_judge.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/args.h"
 #include "tools/cmd.h"
@@ -19,7 +22,8 @@
 
 #define MIN_BYTES_DEFAULT (UINT64_C(256) << 10)
 #define FRAMES_DEFAULT 16
-#define MAYBE 0.2 /* p below which an exit report looks closer */
+#define MAYBE 0.2                          /* p below which an exit report looks closer */
+#define UNCHECKED "leak check: not made: " /* begins a comment of the profile */
 
 static const char help[] =
     "usage: otheap leaks [OPTION...] BASE... NOW\n"
@@ -161,8 +165,11 @@ read_suppressions(struct leaks *w)
 	    strcmp(w->suppressions, "none") == 0 ||
 	    oh_suppressions_read(&w->l.suppressions, w->suppressions, &err))
 		return true;
-	(void)fprintf(stderr, "otheap: %s\n", err.text);
-	return false;
+	(void)fprintf(
+	    stderr, "otheap: %s%s\n", err.text, w->exit_report ? "; nothing is suppressed" : "");
+	if (w->exit_report)
+		oh_suppressions_free(&w->l.suppressions);
+	return w->exit_report;
 }
 
 static int
@@ -192,33 +199,84 @@ worth_names(const struct oh_leaks *l)
 	return false;
 }
 
+/* A pipe that nobody reads would hold this command for ever. */
+static bool
+nobody_reads(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) != 0 || !S_ISFIFO(st.st_mode))
+		return false;
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		(void)close(fd);
+	else if (errno == ENXIO)
+		(void)fprintf(stderr, "otheap: %s: nobody reads this pipe\n", path);
+	return fd < 0 && errno == ENXIO;
+}
+
+/* Where it was asked for; a report that cannot get there goes to standard error. */
+static void
+deliver(const struct leaks *w, void (*put)(const struct oh_leaks *l, FILE *to))
+{
+	struct oh_outfile file;
+
+	if (strcmp(w->report, "none") == 0)
+		return;
+	if (strcmp(w->report, "stderr") != 0 && !nobody_reads(w->report) &&
+	    oh_outfile_open(&file, w->report)) {
+		put(&w->l, file.to);
+		if (oh_outfile_close(&file, true))
+			return;
+	}
+	put(&w->l, stderr);
+}
+
+static void
+put_unchecked(const struct oh_leaks *l, FILE *to)
+{
+	const struct oh_profile *p = l->files[l->count - 1];
+	const char *program = oh_profile_comment(p, "program: ");
+	const char *pid = oh_profile_comment(p, "pid: ");
+
+	(void)fprintf(to, "%sno leak check of ", l->prefix);
+	oh_print_clean(to, program != NULL ? program : "a program");
+	(void)fputs(" (pid ", to);
+	oh_print_clean(to, pid != NULL ? pid : "not known");
+	(void)fputs("): ", to);
+	oh_print_clean(to, oh_profile_comment(p, UNCHECKED));
+	(void)putc('\n', to);
+}
+
+/* Silence must mean that somebody looked. */
+static int
+nothing_found(const struct leaks *w)
+{
+	if (oh_profile_comment(w->l.files[w->l.count - 1], UNCHECKED) != NULL)
+		deliver(w, put_unchecked);
+	return OH_EXIT_OK;
+}
+
 static int
 exit_report(struct leaks *w)
 {
-	bool to_stderr = w->report == NULL || strcmp(w->report, "stderr") == 0;
-	struct oh_outfile file;
 	int status;
 
+	w->l.prefix = "==otheap== ";
 	oh_leak_sites(&w->l, false);
 	oh_leak_judge(&w->l);
 	if (!worth_names(&w->l))
-		return OH_EXIT_OK;
+		return nothing_found(w);
 	oh_leak_sites_free(&w->l);
 	oh_leak_sites(&w->l, true);
 	oh_leak_judge(&w->l);
 	oh_leak_suppress(&w->l);
 	status = status_of(&w->l);
-	if (status == OH_EXIT_OK || (!to_stderr && strcmp(w->report, "none") == 0))
-		return status;
-	w->l.prefix = "==otheap== ";
-	if (to_stderr) {
-		oh_leak_print_text(&w->l, stderr);
-		return status;
-	}
-	if (!oh_outfile_open(&file, w->report))
-		return OH_EXIT_BAD;
-	oh_leak_print_text(&w->l, file.to);
-	return oh_outfile_close(&file, true) ? status : OH_EXIT_BAD;
+	if (status == OH_EXIT_OK)
+		return nothing_found(w);
+	deliver(w, oh_leak_print_text);
+	return status;
 }
 
 static int
@@ -280,6 +338,9 @@ leaks(int argc, char **argv)
 		oh_leaks_free(&w.l);
 		return OH_EXIT_BAD;
 	}
+	if (w.report == NULL)
+		w.report = "stderr";
+	w.l.baseline_optional = w.exit_report;
 	names = oh_xcalloc((size_t)(argc - optind) + 1, sizeof(*names));
 	if (w.l.baseline != NULL)
 		names[count++] = (char *)(uintptr_t)w.l.baseline;

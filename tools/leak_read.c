@@ -125,33 +125,64 @@ oh_leak_guard_ms(const struct oh_leaks *l, size_t file)
 	return uptime > 0 ? fmin(l->guard_ms, GUARD_SHARE * uptime) : l->guard_ms;
 }
 
-bool
-oh_leak_read(struct oh_leaks *l, char **names, size_t count)
+/* Has each what is in use, and are all of one program? */
+static bool
+all_fit(struct oh_leaks *l)
+{
+	/* With whom they must agree; who does not is at fault. */
+	size_t judge = l->baseline_optional ? l->count - 1 : 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!find_types(l, i))
+			return false;
+	for (size_t i = 0; i < l->count; i++)
+		if (i != judge && !oh_compare_fits(l->a, l->names[judge], l->files[judge],
+				      l->types[judge], l->names[i], l->files[i], l->types[i]))
+			return false;
+	return true;
+}
+
+/* Close up over the files that are not there. */
+static void
+close_up(struct oh_leaks *l)
 {
 	size_t kept = 0;
 
+	if (l->files[0] == NULL)
+		l->baseline = NULL;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->files[i] != NULL) {
+			l->files[kept] = l->files[i];
+			l->names[kept++] = l->names[i];
+		}
+	for (size_t i = kept; i < l->count; i++)
+		l->files[i] = NULL;
+	l->count = kept;
+}
+
+bool
+oh_leak_read(struct oh_leaks *l, char **names, size_t count)
+{
 	l->names = names;
 	l->files = oh_xcalloc(count, sizeof(*l->files));
 	l->types = oh_xcalloc(count, sizeof(*l->types));
 	l->object_types = oh_xcalloc(count, sizeof(*l->object_types));
 	l->count = count;
 	for (size_t i = 0; i < count; i++)
-		if (!read_one(l, i, i == 0 || i + 1 == count))
+		if (!read_one(l, i, i + 1 == count || (i == 0 && !l->baseline_optional)))
 			return false;
-	for (size_t i = 0; i < count; i++)
-		if (l->files[i] != NULL) {
-			l->files[kept] = l->files[i];
-			l->names[kept++] = l->names[i];
-		}
-	for (size_t i = kept; i < count; i++)
-		l->files[i] = NULL;
-	l->count = kept;
+	close_up(l);
 	order(l);
-	for (size_t i = 0; i < l->count; i++)
-		if (!find_types(l, i) ||
-		    (i > 0 && !oh_compare_fits(l->a, l->names[0], l->files[0], l->types[0],
-				  l->names[i], l->files[i], l->types[i])))
+	if (!all_fit(l)) {
+		if (!l->baseline_optional || l->count < 2)
 			return false;
+		oh_profile_free(l->files[0]);
+		l->files[0] = NULL;
+		l->skipped++;
+		close_up(l);
+		if (!all_fit(l))
+			return false;
+	}
 	set_times(l);
 	return true;
 }

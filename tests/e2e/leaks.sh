@@ -254,10 +254,52 @@ try --exit-report --report none "$work/lost.pb.gz"
 equal 'exit report: none' "$rc $(wc -c <"$out") $(wc -c <"$err")" '1 0 0'
 try --exit-report --report "$work/report" "$work/lost.pb.gz"
 equal 'exit report: to a file' "$rc $(wc -c <"$err") $(grep -c 'at forgets' "$work/report")" '1 0 1'
-refused 'exit report: a file that cannot be written' 'nosuch' --exit-report --report "$work/nosuch/x" "$work/lost.pb.gz"
+for to in "$work/nosuch/x" "$work" /dev/full; do
+	try --exit-report --report "$to" "$work/lost.pb.gz"
+	equal "exit report: to $to, which cannot be written" \
+		"$rc $(wc -c <"$out") $(grep -v '^==otheap== ' "$err" | sed 's/: [A-Z].*//') $(grep -c 'at forgets' "$err")" \
+		"1 0 otheap: $to 1"
+done
+mkfifo "$work/pipe"
+try --exit-report --report "$work/pipe" "$work/lost.pb.gz"
+equal 'exit report: to a pipe that nobody reads' \
+	"$rc $(grep -v '^==otheap== ' "$err") $(grep -c 'at forgets' "$err")" \
+	"1 otheap: $work/pipe: nobody reads this pipe 1"
 try --exit-report --suppressions "$work/supp" "$work/lost.pb.gz"
 equal 'exit report: all suppressed' "$rc $(wc -c <"$out") $(wc -c <"$err")" '0 0 0'
 refused 'exit report: no profile' 'No such file' --exit-report "$work/nosuch"
+# What else it was given must not hide what was found.
+profile stale.pb.gz <<'X'
+time 1700000000
+build 11
+sample 1 1000 1 1000 bytes=1000 | f
+X
+for base in stale.pb.gz cut.pb.gz nosuch; do
+	try --exit-report --baseline "$work/$base" "$work/lost.pb.gz"
+	equal "exit report: baseline $base" "$rc $(wc -c <"$out") $(grep -vc '^==otheap== ' "$err")" '1 0 1'
+	check '... is named' grep -q "^otheap: $work/$base: " "$err"
+	check '... and what is lost, too' grep -qF '==otheap==      at forgets  f.c:3' "$err"
+	check '... and that there is no growth' grep -qF 'growth     not known: the baseline was left out' "$err"
+	try --exit-report --baseline "$work/$base" "$work/fine.pb.gz"
+	equal "exit report: baseline $base, nothing to say" "$rc $(wc -l <"$err") $(grep -c "$base" "$err")" '0 1 1'
+done
+printf 'leak:forgets\nrace:b\n' >"$work/bad"
+for supp in bad nosuch; do
+	try --exit-report --suppressions "$work/$supp" "$work/lost.pb.gz"
+	equal "exit report: suppressions $supp" "$rc $(grep -v '^==otheap== ' "$err" | sed 's/:.*;/;/') $(grep -c 'at forgets' "$err")" \
+		'1 otheap; nothing is suppressed 1'
+done
+profile unchecked.pb.gz <<'X'
+time 1700000600
+duration 630
+comment leak check: not made: a fork was refused
+sample 1049 1049000 1049 1049000 bytes=1000 age=1 age=2 | fine@i.c:10 main@m.c:8
+X
+try --exit-report "$work/unchecked.pb.gz"
+equal 'exit report: no check, so nothing found' "$rc $(wc -c <"$out") $(cat "$err")" \
+	'0 0 ==otheap== no leak check of app (pid 4711): a fork was refused'
+try --exit-report --report none "$work/unchecked.pb.gz"
+equal 'exit report: no check, and nobody to tell' "$rc $(wc -c <"$out") $(wc -c <"$err")" '0 0 0'
 
 # ---- usage and bad input -----------------------------------------------------------------------------------------
 
