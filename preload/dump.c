@@ -268,6 +268,15 @@ written(unsigned asked, const struct oh_snapshot *snap, const struct oh_dumpfile
 		oh_agent_wait(path);
 }
 
+/* What oh_dumpfile_begin() says by itself is not said again. */
+static int
+failed(unsigned asked, int err)
+{
+	if ((asked & OH_ASK_EXIT) != 0 && oh_config.leak_mode)
+		oh_report_missing(err);
+	return err;
+}
+
 static int
 dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES],
     struct oh_scratch *scratch)
@@ -297,7 +306,7 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 	}
 	int err = oh_snapshot_take(&snap, scratch, reach);
 	if (err != 0)
-		return err;
+		return failed(asked, err);
 	snap.trigger = trigger(asked);
 	if (snap.leaks.asked)
 		publish_leaks(&snap);
@@ -308,11 +317,11 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 	err = write_snapshot(&snap, file.fd, scratch);
 	if (err != 0) {
 		oh_dumpfile_abort(&file);
-		return err;
+		return failed(asked, err);
 	}
 	err = oh_dumpfile_commit(&file, scratch);
 	if (err != 0)
-		return err;
+		return failed(asked, err);
 	seq = file.seq;
 	join(path, file.folder, file.name);
 	written(asked, &snap, &file, path);

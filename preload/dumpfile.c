@@ -241,8 +241,10 @@ move_high(long fd)
 
 	if (high < 0 && fd <= 2)
 		high = OH_SYS(fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
+	if (high < 0 && fd <= 2)
+		return high == -EINVAL ? -EMFILE : high; /* the limit is 3 or less */
 	if (high < 0)
-		return fd > 2 ? fd : high;
+		return fd;
 	(void)oh_sys_close((int)fd);
 	return high;
 }

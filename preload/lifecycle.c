@@ -23,6 +23,7 @@
 #include "preload/lifecycle.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -85,8 +86,11 @@ oh_last_profile(void)
 	if (oh_sys_forbidden() || owner == 0 || oh_sys_getpid() != owner ||
 	    oh_exchange_acq_rel(&last_done, 1) != 0) /* [E1] */
 		return;
-	if (oh_profiler_on() && oh_config.dump_at_exit && oh_profiler_samples() > 0)
-		(void)oh_worker_finish(oh_config.exit_timeout_ms);
+	if (oh_profiler_on() && oh_config.dump_at_exit && oh_profiler_samples() > 0) {
+		int err = oh_worker_finish(oh_config.exit_timeout_ms);
+		if (oh_config.leak_mode && (err == -EAGAIN || err == -ETIMEDOUT))
+			oh_report_missing(err);
+	}
 	if (oh_config.debug)
 		debug_report();
 }

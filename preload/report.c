@@ -6,6 +6,9 @@
  * not read inside a program.  Its exit status says whether there were definite
  * leaks (otheap(1)).
  *
+ * Where the command has not the last word (it takes long, it fails), what the
+ * check found decides the status.
+ *
  * Memory ordering
  *	[R1] found: stored with release by the worker, loaded with acquire by
  *	     who ends the process; it was made before the answer it waited for.
@@ -26,9 +29,20 @@
 #include "preload/lifecycle.h"
 #include "preload/names.h"
 
-#define STATUS_LEAKS 1 /* of otheap leaks --exit-report */
+/* Of otheap leaks --exit-report. */
+#define STATUS_NOTHING 0
+#define STATUS_LEAKS 1
+#define STATUS_GROWTH 3
 
-static uint32_t found; /* [R1] */
+static uint32_t found;   /* [R1] */
+static uint32_t started; /* the command; relaxed: it only chooses a message */
+
+/* Would anybody see it? */
+static bool
+wanted(void)
+{
+	return strcmp(oh_config.leak_report, "none") != 0 || oh_config.leak_exitcode != 0;
+}
 
 /* ---- the file's name -------------------------------------------------------------- */
 
@@ -244,8 +258,15 @@ open_report(const char *name)
 	    AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
+/* Was it to be checked and was not? */
+static bool
+unchecked(const struct oh_snapshot *snap)
+{
+	return snap->leaks.asked && !snap->leaks.made;
+}
+
 static OH_NOINLINE void
-tell_why(const char *path, int error, int fd)
+tell_why(const struct oh_snapshot *snap, const char *path, int error, int fd)
 {
 	struct oh_out o;
 
@@ -257,31 +278,54 @@ tell_why(const char *path, int error, int fd)
 		oh_out_str(&o, "the command otheap cannot be started, error ");
 		oh_out_i64(&o, -(int64_t)error);
 	}
+	if (unchecked(snap)) {
+		oh_out_str(&o, "; no leak check: ");
+		oh_out_str(&o, snap->leaks.why_not);
+	}
 	oh_out_str(&o, "; for names and growth: otheap leaks ");
 	oh_out_str(&o, path);
 	oh_out_line(&o, fd);
 }
 
-/*
- * What was lost, by names of dynamic symbol tables.  Suppressions are by
- * names of all functions, so with them nothing can be said of the status.
- */
+/* What was lost, by names of dynamic symbol tables. */
 static void
 report_without(const struct oh_snapshot *snap, const char *name, const char *path, int error)
 {
 	bool lost = snap->leaks.made && snap->leaks.found[OH_LEAK_LOST] > 0;
 	int fd = -1;
 
-	if (lost || (strcmp(name, "stderr") == 0 && !oh_config.quiet))
+	if (lost || unchecked(snap) || (strcmp(name, "stderr") == 0 && !oh_config.quiet))
 		fd = open_report(name);
 	if (lost && fd >= 0)
 		put_lost(snap, fd);
 	if (fd >= 0)
-		tell_why(path, error, fd);
+		tell_why(snap, path, error, fd);
 	if (fd > STDERR_FILENO)
 		(void)oh_sys_close(fd);
-	if (lost && oh_config.leak_suppressions[0] != '/')
-		oh_store_release(&found, 1); /* [R1] */
+}
+
+/* ---- without a profile -------------------------------------------------------------- */
+
+void
+oh_report_missing(int error)
+{
+	struct oh_out o;
+
+	if (oh_config.quiet || !wanted() || oh_load_relaxed(&started) != 0)
+		return;
+	oh_out_reset(&o);
+	oh_out_str(&o, "otheap: no leak report, as no profile was written: ");
+	if (error == -EAGAIN) {
+		oh_out_str(&o, "no thread could be made for it");
+	} else if (error == -ETIMEDOUT) {
+		oh_out_str(&o, "it took longer than OTHEAP_EXIT_TIMEOUT");
+	} else if (error == -ENOMEM) {
+		oh_out_str(&o, "no memory");
+	} else {
+		oh_out_str(&o, "error ");
+		oh_out_i64(&o, -(int64_t)error);
+	}
+	oh_out_line(&o, STDERR_FILENO);
 }
 
 /* ---- with it ------------------------------------------------------------------------- */
@@ -294,9 +338,11 @@ oh_report_write(const struct oh_snapshot *snap, const char *path, uint64_t seq)
 	const char *baseline = oh_dump_baseline();
 	unsigned n = 3;
 
-	oh_store_release(&found, 0); /* [R1] */
-	/* Nobody would see it. */
-	if (strcmp(oh_config.leak_report, "none") == 0 && oh_config.leak_exitcode == 0)
+	/* Suppressions are by names of all functions: only the command can judge. */
+	bool lost = snap->leaks.made && snap->leaks.found[OH_LEAK_LOST] > 0 &&
+		    oh_config.leak_suppressions[0] != '/';
+	oh_store_release(&found, lost); /* [R1] */
+	if (!wanted())
 		return;
 	if (oh_config.leak_baseline.kind == OH_BASELINE_FILE)
 		baseline = oh_config.leak_baseline.file;
@@ -313,9 +359,12 @@ oh_report_write(const struct oh_snapshot *snap, const char *path, uint64_t seq)
 	argv[n++] = report.text;
 	argv[n++] = path;
 	argv[n] = NULL;
+	oh_store_relaxed(&started, 1);
 	int status = oh_launch(argv, false, oh_config.exit_timeout_ms);
 	if (status == STATUS_LEAKS)
 		oh_store_release(&found, 1); /* [R1] */
+	else if (status == STATUS_NOTHING || status == STATUS_GROWTH)
+		oh_store_release(&found, 0); /* [R1] */
 	else if (status < 0 && status != -ETIMEDOUT)
 		report_without(snap, report.text, path, status);
 }
@@ -329,5 +378,5 @@ oh_report_found_leaks(void)
 void
 oh_report_after_fork(void)
 {
-	found = 0;
+	found = started = 0;
 }

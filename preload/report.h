@@ -17,6 +17,12 @@
  */
 void oh_report_write(const struct oh_snapshot *snap, const char *path, uint64_t seq);
 
+/*
+ * Say in one line that there will be no report, as there is no profile: `error`
+ * is a -E... of making it.  Nothing if a report was begun.
+ */
+void oh_report_missing(int error);
+
 /* Were there definite leaks?  After the last profile was waited for. */
 bool oh_report_found_leaks(void);
 

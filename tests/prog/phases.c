@@ -9,10 +9,16 @@
  *	grow SIZE	realloc those of first
  *	lose N SIZE	N blocks that nothing points to any more (site_lose)
  *	exit N		end with this status when the input ends
+ *	space N, files N	no more than that many bytes of address space, descriptors
+ *	user N		be that user and group from now on
+ *	elsewhere	children go to another PID namespace
  *
  * and then says `did LINE`.
  */
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "prog.h"
 
@@ -54,6 +60,21 @@ grow_first(size_t size)
 {
 	for (int i = 0; i < count[0]; i++)
 		kept[0][i] = realloc(kept[0][i], size);
+}
+
+static void
+limit(int what, int n)
+{
+	struct rlimit to = { (rlim_t)n, (rlim_t)n };
+
+	CHECK(setrlimit(what, &to) == 0);
+}
+
+static void
+be_user(int n)
+{
+	CHECK(setresgid((gid_t)n, (gid_t)n, (gid_t)n) == 0);
+	CHECK(setresuid((uid_t)n, (uid_t)n, (uid_t)n) == 0);
 }
 
 /* One line, without stdio, which has a buffer; false at the end. */
@@ -100,6 +121,14 @@ main(void)
 			site_lose(n, (size_t)size);
 		else if (strcmp(word, "exit") == 0)
 			status = n;
+		else if (strcmp(word, "space") == 0)
+			limit(RLIMIT_AS, n);
+		else if (strcmp(word, "files") == 0)
+			limit(RLIMIT_NOFILE, n);
+		else if (strcmp(word, "user") == 0)
+			be_user(n);
+		else if (strcmp(word, "elsewhere") == 0)
+			CHECK(unshare(CLONE_NEWPID) == 0);
 		else
 			say("bad line %s", line);
 		say("did %s", line);
