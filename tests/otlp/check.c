@@ -34,7 +34,6 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, a_request_keeps_the_rules, 0, count);
 }
 

@@ -18,7 +18,7 @@
 
 /*
  * Run the tests that `tests` adds; the exit status of the program.  It may set
- * another timeout than 60 s.  CK_FORK=no in the environment runs all in one process.
+ * another timeout than 120 s.  CK_FORK=no in the environment runs all in one process.
  */
 static inline int
 unit_run(const char *name, void (*tests)(TCase *))
@@ -28,7 +28,7 @@ unit_run(const char *name, void (*tests)(TCase *))
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 120);
 	tests(tc);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

@@ -203,7 +203,6 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, reached_and_not);
 	tcase_add_test(tc, where_it_is_not_made);
 	tcase_add_test(tc, other_threads);
