@@ -9,8 +9,8 @@
 # shellcheck source=tests/e2e/collector.sh
 . tests/e2e/collector.sh
 
-export LC_ALL=C
-said=$work/said
+asks agent
+limit_s=120
 
 # Five profiles of one process, each with more allocated than before.
 made=$work/made
@@ -59,21 +59,13 @@ fresh_spool() {
 
 # agent [VAR=VALUE...] ARGUMENT... - to its end: $rc, $said.
 agent() {
-	vars=''
-	while case ${1-} in [A-Za-z]*=*) true ;; *) false ;; esac; do
-		vars="$vars $1"
-		shift
-	done
-	# shellcheck disable=SC2086 # a list
-	timeout -s KILL 120 env $vars "$otheap" agent --spool "$spool" --endpoint "http://localhost:$port" \
-		"$@" >"$work/out" 2>"$said" </dev/null
-	rc=$?
+	ask "$@" --spool "$spool" --endpoint "http://localhost:$port"
 }
 
 # agent_starts ARGUMENT... - in the background: $agent.
 agent_starts() {
 	"$otheap" agent --spool "$spool" --endpoint "http://localhost:$port" \
-		--retry-first 20ms --retry-most 200ms "$@" >"$work/out" 2>"$said" </dev/null &
+		--retry-first 20ms --retry-most 200ms "$@" >"$answer" 2>"$said" </dev/null &
 	agent=$!
 	started="$started $agent"
 }
@@ -377,27 +369,15 @@ equal 'Pyroscope: differences add up' "$(cat "$work/sum")" \
 
 # ---- wrong usage ------------------------------------------------------------------------------------
 
-# wrong NAME TEXT ARGUMENT... - exit 2 and one line.
-wrong() {
-	name=$1 text=$2
-	shift 2
-	timeout -s KILL 60 "$otheap" agent "$@" >"$work/out" 2>"$said" </dev/null
-	rc=$?
-	if [ $rc = 2 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$said")" = 1 ] && grep -qF -e "$text" "$said"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$said")'"
-	fi
-}
-wrong 'no spool' 'no --spool given'
-wrong 'an argument' 'no arguments but options' --spool "$spool" more
-wrong 'unknown option' "unknown option '--nosuch'" --nosuch
-wrong 'a bad size' "--max-bytes '1': expected a size" --spool "$spool" --max-bytes 1
-wrong 'a bad time' "--max-age '5': expected a time" --spool "$spool" --max-age 5
-wrong 'no folder' "$work/no/such: No such file" --spool "$work/no/such"
-wrong 'a file for a folder' "$said: " --spool "$said"
-wrong 'no folder for the status' "$work/no/such: No such file" --spool "$work/no/such" --status
-wrong 'a bad endpoint' '--endpoint: expected a URL' --spool "$spool" --endpoint nowhere
+refused 'no spool' 'no --spool given'
+refused 'an argument' 'no arguments but options' --spool "$spool" more
+refused 'unknown option' "unknown option '--nosuch'" --nosuch
+refused 'a bad size' "--max-bytes '1': expected a size" --spool "$spool" --max-bytes 1
+refused 'a bad time' "--max-age '5': expected a time" --spool "$spool" --max-age 5
+refused 'no folder' "$work/no/such: No such file" --spool "$work/no/such"
+refused 'a file for a folder' "$said: " --spool "$said"
+refused 'no folder for the status' "$work/no/such: No such file" --spool "$work/no/such" --status
+refused 'a bad endpoint' '--endpoint: expected a URL' --spool "$spool" --endpoint nowhere
 chmod 777 "$spool"
-wrong 'a folder of everybody' 'everybody may write' --spool "$spool" --once
+refused 'a folder of everybody' 'everybody may write' --spool "$spool" --once
 chmod 700 "$spool"

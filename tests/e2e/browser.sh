@@ -8,21 +8,10 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-for p in python3 chromedriver; do
-	command -v $p >/dev/null || {
-		echo "skip browser: no $p here"
-		exit 77
-	}
-done
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || {
-	echo "skip browser: no chromium here"
-	exit 77
-}
-
-otheap=$B/otheap
-mk=$prog/mkprofile
-export LC_ALL=C.UTF-8 TZ=UTC PYTHONDONTWRITEBYTECODE=1
-unset DEBUGINFOD_URLS
+need python3 chromedriver
+command -v chromium >/dev/null || need chromium-browser
+reads
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 
 # A name that is longer than any screen, and all that could break out of a page.
 long=$(printf 'std::map<std::string, std::vector<%0.sint>>' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20)

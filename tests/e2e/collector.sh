@@ -4,10 +4,7 @@
 # collector.sh - start and ask tests/e2e/collector.py; for push.sh and agent.sh,
 # which read lib.sh first.
 
-command -v python3 >/dev/null || {
-	echo 'SKIP: no python3 here'
-	exit 77
-}
+need python3
 for v in $(env | sed -n 's/^\(OTEL_[A-Z_]*\)=.*/\1/p'); do unset "$v"; done
 unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 
@@ -67,4 +64,4 @@ header() {
 }
 
 here=$PWD/tests/e2e
-otheap=$B/otheap
+asks

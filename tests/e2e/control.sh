@@ -7,9 +7,8 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
+asks
 one=OTHEAP_SAMPLE_INTERVAL=1
-export LC_ALL=C
 
 # tell LINE - the program does it.
 tell() {
@@ -17,12 +16,12 @@ tell() {
 	wait_said "did $1"
 }
 
-# ask COMMAND... - otheap COMMAND PID; $f is the profile that answers, decoded.
-ask() {
-	f=$(timeout -s KILL 60 "$otheap" "$@" --timeout 30 "$pid" 2>"$work/ask.err" </dev/null)
-	asked=$?
-	[ $asked = 0 ] && decode "$f" && return
-	not_ok "otheap $*" "exit $asked, '$(cat "$work/ask.err")', file '$f'"
+# order COMMAND... - otheap COMMAND PID; $f is the profile that answers, decoded.
+order() {
+	ask "$@" --timeout 30 "$pid"
+	f=$(cat "$answer")
+	[ $rc = 0 ] && decode "$f" && return
+	not_ok "otheap $*" "exit $rc, '$(cat "$said")', file '$f'"
 	: >"$work/text"
 	text=$work/text
 }
@@ -40,9 +39,9 @@ unrecorded() {
 start $one "$prog/phases"
 wait_said ready
 tell 'first 1 1'
-ask dump
+order dump
 equal "dump: trigger" "$(trigger)" signal
-ask baseline
+order baseline
 equal "baseline: trigger" "$(trigger)" baseline
 equal "baseline: an ordinary name" "$(basename "$f")" "otheap.phases.$pid.2.pb.gz"
 kill -USR2 "$pid"
@@ -67,34 +66,34 @@ finish
 start $one "$prog/phases"
 wait_said ready
 tell 'first 100 1000'
-ask stop
+order stop
 equal "stop: trigger" "$(trigger)" stop
 equal "stop: what was recorded" "$(sum site_first)" "100 100000 100 100000"
 check "stop: said" grep -q 'allocations in .* ms, and it goes on$' "$text"
 before=$(totals)
 tell 'second 200 500'
 tell 'free'
-ask dump
+order dump
 equal "stopped: new ones are not recorded" "$(sum site_second)" "0 0 0 0"
 equal "stopped: frees are seen" "$(sum site_first)" "100 100000 0 0"
 equal "stopped: the exact totals go on" "$(totals)" \
 	"$((${before% *} + 100000)) $((${before#* } + 200))"
 equal "stopped: and say what was not recorded" "$(unrecorded | cut -d ' ' -f 1,2,4,5)" "100000 bytes 200 allocations"
-ask start
+order start
 equal "start: trigger" "$(trigger)" start
 equal "start: how much was missed" "$(unrecorded | cut -d ' ' -f 1,2,4,5)" "100000 bytes 200 allocations"
 check "start: it does not go on" sh -c "! grep -q 'and it goes on' '$text'"
 tell 'third 300 100'
 tell 'second 10 500'
-ask dump
+order dump
 equal "started: recorded again" "$(sum site_third)" "300 30000 300 30000"
 equal "started: only the new ones" "$(sum site_second)" "10 5000 10 5000"
-ask start
+order start
 equal "a second start changes nothing" "$(unrecorded | cut -d ' ' -f 1,2,4,5)" "100000 bytes 200 allocations"
-ask stop
-ask stop
+order stop
+order stop
 tell 'third 10 100'
-ask start
+order start
 equal "two stops, one start" "$(unrecorded | cut -d ' ' -f 1,2,4,5)" "101000 bytes 210 allocations"
 finish
 equal "stop and start: status" "$rc" 0
@@ -104,9 +103,9 @@ silent "stop and start"
 start $one "$prog/phases"
 wait_said ready
 tell 'first 100 1000'
-ask stop
+order stop
 tell 'grow 5000'
-ask dump
+order dump
 equal "realloc while stopped" "$(sum site_first)" "100 100000 0 0"
 finish
 
@@ -114,10 +113,10 @@ finish
 start $one OTHEAP_RECORD=0 "$prog/phases"
 wait_said ready
 tell 'first 100 1000'
-ask start
+order start
 equal "OTHEAP_RECORD=0: nothing before the start" "$(sum site_first)" "0 0 0 0"
 tell 'second 100 1000'
-ask dump
+order dump
 equal "OTHEAP_RECORD=0: what comes after" "$(sum site_second)" "100 100000 100 100000"
 finish
 run $one OTHEAP_RECORD=0 "$prog/hold" alloc
@@ -128,11 +127,11 @@ equal "OTHEAP_RECORD=0: no profile at exit" "$(count_files)" 0
 # sqrt(20000 (w - 1)) = 436 blocks; 5 of them are exceeded in one of 1.7 million runs.
 start OTHEAP_SAMPLE_INTERVAL=10000 OTHEAP_SEED=11 "$prog/phases"
 wait_said ready
-ask stop
+order stop
 tell 'second 20000 1000'
-ask start
+order start
 tell 'third 20000 1000'
-ask dump
+order dump
 equal "sampled: nothing of the pause" "$(sum site_second)" "0 0 0 0"
 n=$(sum site_third | cut -d ' ' -f 1)
 if [ "$n" -ge 17820 ] && [ "$n" -le 22180 ]; then
@@ -163,16 +162,16 @@ decode_last "baseline after a time"
 equal "baseline after a time: trigger" "$(trigger)" baseline
 equal "baseline after a time" "$(sum site_first)" "10 100 10 100"
 check "baseline after a time: its thread ends" until_true one_thread
-ask dump
+order dump
 equal "and other requests are answered" "$(trigger)" signal
 finish
 
 # Without a number in the name, and with few files, the baseline stays.
 start $one OTHEAP_FILE=heap.pb.gz "$prog/phases"
 wait_said ready
-ask baseline
+order baseline
 equal "no number: its name" "$(basename "$f")" baseline.heap.pb.gz
-ask dump
+order dump
 equal "no number: the next has another" "$(basename "$f")" heap.pb.gz
 decode "$dir/baseline.heap.pb.gz"
 equal "no number: the baseline stays" "$(trigger)" baseline
@@ -180,9 +179,9 @@ finish
 
 start $one OTHEAP_MAX_FILES=2 "$prog/phases"
 wait_said ready
-ask baseline
+order baseline
 base=$f
-for _ in 1 2 3 4; do ask dump; done
+for _ in 1 2 3 4; do order dump; done
 finish
 check "retention leaves the baseline" test -e "$base"
 equal "retention: two others" "$(count_files)" 3
@@ -194,20 +193,6 @@ inside forks
 
 # ---- why not -------------------------------------------------------------------------------
 
-# refused COMMAND TEXT ARGUMENT...
-refused() {
-	name="$1: $2" command=$1 text=$2
-	shift 2
-	"$otheap" "$command" "$@" >"$work/out" 2>"$work/err" </dev/null
-	rc=$?
-	if [ $rc = 2 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 1 ] &&
-		grep -q "^otheap: $command: " "$work/err" && grep -qF -e "$text" "$work/err"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, '$(cat "$work/err")'"
-	fi
-}
-
 sleep 60 &
 pid=$!
 started="$started $pid"
@@ -215,10 +200,11 @@ sleep 0 &
 gone=$!
 wait $gone
 for command in baseline start stop; do
-	refused $command 'no PID given'
-	refused $command "unknown option '--leaks'" --leaks 1
-	refused $command 'no such process' $gone
-	refused $command 'libotheap.so is not loaded in it' $pid
+	asks $command
+	refused "$command: no PID" 'no PID given'
+	refused "$command: no such option" "unknown option '--leaks'" --leaks 1
+	refused "$command: nobody" 'no such process' $gone
+	refused "$command: not ours" 'libotheap.so is not loaded in it' $pid
 	check "$command --help" sh -c "'$otheap' $command --help | grep -q '^usage: otheap $command'"
 done
 check "it lives" kill -0 $pid

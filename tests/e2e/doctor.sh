@@ -6,14 +6,11 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
+asks doctor
 hold=$prog/hold
-export LC_ALL=C
 unset TMPDIR DEBUGINFOD_URLS
 CC=${CC:-cc}
 command -v "$CC" >/dev/null || CC=''
-answer=$work/answer
-said=$work/said
 
 # ask ARGUMENT... - otheap doctor in a folder of its own: $rc, $answer, $said.
 mkdir "$work/here"
@@ -35,17 +32,6 @@ answers() {
 		ok "$name"
 	else
 		not_ok "$name" "exit $rc, stderr '$(cat "$said")', answer '$(cat "$answer")'"
-	fi
-}
-
-refused() {
-	name=$1 text=$2
-	shift 2
-	ask "$@"
-	if [ $rc = 2 ] && [ ! -s "$answer" ] && [ "$(wc -l <"$said")" = 1 ] && grep -qF -e "$text" "$said"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(cat "$answer")'"
 	fi
 }
 

@@ -6,37 +6,15 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
+asks dump
 hold=$prog/hold
-export LC_ALL=C
-asked=$work/asked.out
-said=$work/asked.err
-
-# ask ARGUMENT... - otheap dump: $rc, $asked, $said.
-ask() {
-	timeout -s KILL 60 "$otheap" dump "$@" >"$asked" 2>"$said" </dev/null
-	rc=$?
-}
-
-# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line with TEXT.
-refused() {
-	name=$1 text=$2
-	shift 2
-	ask "$@"
-	if [ $rc = 2 ] && [ ! -s "$asked" ] && [ "$(wc -l <"$said")" = 1 ] &&
-	    grep -q '^otheap: dump: ' "$said" && grep -qF -e "$text" "$said"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(cat "$asked")'"
-	fi
-}
 
 # wrote NAME ARGUMENT... - exit 0, nothing on stderr, the path of a profile that is there.
 wrote() {
 	name=$1
 	shift
 	ask "$@"
-	f=$(cat "$asked")
+	f=$(cat "$answer")
 	if [ $rc = 0 ] && [ ! -s "$said" ] && [ -s "$f" ] && decode "$f"; then
 		ok "$name"
 	else
@@ -53,7 +31,7 @@ lives() {
 
 ask --help
 equal 'help: status' "$rc" 0
-check 'help' grep -q '^usage: otheap dump' "$asked"
+check 'help' grep -q '^usage: otheap dump' "$answer"
 refused 'no pid' 'no PID given'
 refused 'two' 'more than one PID given' 1 2
 refused 'unknown option' "unknown option '--nosuch'" --nosuch 1
@@ -162,7 +140,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	wait_said ready
 	chmod 711 "$work"
 	cp "$otheap" "$work/otheap"
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" dump $pid >"$asked" 2>"$said"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" dump $pid >"$answer" 2>"$said"
 	equal "another user's: status" "$?" 2
 	check "another user's" grep -qF "pid $pid: it belongs to root, and you may not signal it" "$said"
 	lives "another user's"

@@ -8,16 +8,11 @@
 # shellcheck source=tests/e2e/collector.sh
 . tests/e2e/collector.sh
 
-export LC_ALL=C
-said=$work/said
-command -v go >/dev/null || {
-	echo 'SKIP: no go here'
-	exit 77
-}
+asks push
+need go
 have=$(cd / && GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//')
 if [ "$(printf '1.24\n%s\n' "$have" | sort -V | head -n 1)" != 1.24 ]; then
-	echo "SKIP: go is $have; HTTP/2 without TLS needs 1.24"
-	exit 77
+	skip_all "go is $have; HTTP/2 without TLS needs 1.24"
 fi
 if [ -z "${GOCACHE:-}" ] && [ -z "${HOME:-}" ]; then export GOCACHE="$B/gocache"; fi
 if ! GOTOOLCHAIN=local GO111MODULE=off GOFLAGS='' go build -p 2 -o "$work/grpcd" "$here/grpcd.go" >"$work/go.log" 2>&1; then
@@ -44,16 +39,7 @@ cp "$(last_file)" "$profile"
 
 # push [VAR=VALUE...] ARGUMENT... - $rc, $said.
 push() {
-	vars=''
-	while case ${1-} in [A-Za-z]*=*) true ;; *) false ;; esac; do
-		vars="$vars $1"
-		shift
-	done
-	# shellcheck disable=SC2086 # a list
-	timeout -s KILL 60 env OTEL_EXPORTER_OTLP_PROTOCOL=grpc \
-		OTEL_EXPORTER_OTLP_ENDPOINT="${scheme-http://}localhost:$port" $vars \
-		"$otheap" push "$@" >"$work/pushed" 2>"$said" </dev/null
-	rc=$?
+	ask OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT="${scheme-http://}localhost:$port" "$@"
 }
 
 # says NAME STATUS REQUESTS TEXT - how it ended, how often it asked, and one line with the text.

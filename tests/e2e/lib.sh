@@ -51,6 +51,19 @@ skip() {
 	echo "skip $name_: $*"
 }
 
+# skip_all WHY... - end here, with nothing tested.
+skip_all() {
+	echo "skip $(basename "$0" .sh): $*"
+	exit 77
+}
+
+# need PROGRAM... - or the whole script is skipped.
+need() {
+	for p in "$@"; do
+		command -v "$p" >/dev/null || skip_all "no $p here"
+	done
+}
+
 # check NAME COMMAND... - ok if the command succeeds.
 check() {
 	name_=$1
@@ -224,34 +237,63 @@ silent() {
 	if [ -s "$err" ]; then not_ok "$1: stderr" "$(head -c 300 "$err")"; fi
 }
 
+# asks [SUBCOMMAND] - the script is about otheap and programs that run: sets $otheap.
+# ask and refused put the subcommand before their arguments.
+asks() {
+	otheap=$B/otheap
+	answer=$work/answer
+	said=$work/said
+	subcommand=${1-}
+	begins="otheap: ${1:+$1: }"
+	asking=ask
+	export LC_ALL=C
+}
+
 # reads [SUBCOMMAND] - the script is about otheap's reading of profiles: sets $otheap,
 # $mk that makes them, and what the output depends on.  try, refused and prints put
 # the subcommand before their arguments.
 reads() {
-	otheap=$B/otheap
+	asks "$@"
 	mk=$prog/mkprofile
-	subcommand=${1-}
-	export LC_ALL=C TZ=UTC
+	begins='otheap: '
+	asking=try
+	export TZ=UTC
 	unset DEBUGINFOD_URLS
 }
 
-# try ARGUMENT... - run otheap: $rc, $out, $err.
-try() {
-	fresh
-	timeout -s KILL "${limit_s:-60}" "$otheap" ${subcommand:+"$subcommand"} "$@" >"$out" 2>"$err" </dev/null
+# ask [VAR=VALUE...] ARGUMENT... - run otheap: $rc, its output in $answer and $said.
+ask() {
+	vars_=''
+	while case ${1-} in [A-Za-z]*=*) true ;; *) false ;; esac; do
+		vars_="$vars_ $1"
+		shift
+	done
+	# Without the pipe to what `start` started.
+	# shellcheck disable=SC2086 # a list
+	timeout -s KILL "${limit_s:-60}" env $vars_ "$otheap" ${subcommand:+"$subcommand"} "$@" \
+		>"$answer" 2>"$said" </dev/null 9>&-
 	rc=$?
 }
 
-# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line on stderr with TEXT in it.
+# try [VAR=VALUE...] ARGUMENT... - the same in a fresh folder: $out and $err, too.
+try() {
+	fresh
+	answer=$out
+	said=$err
+	ask "$@"
+}
+
+# refused NAME TEXT [VAR=VALUE...] ARGUMENT... - exit 2, nothing on stdout, one line on stderr
+# with TEXT in it.
 refused() {
 	name_=$1 text_=$2
 	shift 2
-	try "$@"
-	if [ $rc = 2 ] && [ ! -s "$out" ] && [ "$(wc -l <"$err")" = 1 ] &&
-	    grep -q '^otheap: ' "$err" && grep -qF -e "$text_" "$err"; then
+	$asking "$@"
+	if [ $rc = 2 ] && [ ! -s "$answer" ] && [ "$(wc -l <"$said")" = 1 ] &&
+	    grep -q "^$begins" "$said" && grep -qF -e "$text_" "$said"; then
 		ok "$name_"
 	else
-		not_ok "$name_" "exit $rc, stderr '$(cat "$err")', stdout $(wc -c <"$out") bytes"
+		not_ok "$name_" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$answer")'"
 	fi
 }
 

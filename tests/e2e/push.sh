@@ -8,28 +8,15 @@
 # shellcheck source=tests/e2e/collector.sh
 . tests/e2e/collector.sh
 
-export LC_ALL=C
-said=$work/said
+asks push
 run OTHEAP_SAMPLE_INTERVAL=1 "$prog/hold" alloc
 profile=$work/one.pb.gz
 cp "$(last_file)" "$profile"
 collector
 
-# push [VAR=VALUE...] ARGUMENT... - otheap push: $rc, $said.
-push() {
-	vars=''
-	while case ${1-} in [A-Za-z]*=*) true ;; *) false ;; esac; do
-		vars="$vars $1"
-		shift
-	done
-	# shellcheck disable=SC2086 # a list
-	timeout -s KILL 60 env $vars "$otheap" push "$@" >"$work/pushed" 2>"$said" </dev/null
-	rc=$?
-}
-
 # to_collector ARGUMENT... - push to it.
 to_collector() {
-	push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" "$@"
+	ask OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" "$@"
 }
 
 # said_one NAME STATUS TEXT - the status, and exactly one line with this text.
@@ -63,18 +50,18 @@ equal 'four profiles' "$(wc -l <"$at/1.ids")" 4
 to_collector "$profile"
 quiet 'sent again'
 equal 'the same ids' "$(cat "$at/2.ids")" "$(cat "$at/1.ids")"
-push -o "$work/request" "$profile"
+ask -o "$work/request" "$profile"
 quiet 'written'
 check 'written is what is sent' cmp -s "$work/request" "$at/1.body"
-push -o - "$profile"
-equal 'to standard output' "$(cksum <"$work/pushed")" "$(cksum <"$work/request")"
+ask -o - "$profile"
+equal 'to standard output' "$(cksum <"$answer")" "$(cksum <"$work/request")"
 to_collector --no-symbols "$profile"
 equal 'the same ids without names' "$(cat "$at/3.ids")" "$(cat "$at/1.ids")"
 check 'names' grep -q site_hold "$at/1.body"
 if grep -q site_hold "$at/3.body"; then not_ok 'no names' 'site_hold is in it'; else ok 'no names'; fi
-push OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT="http://localhost:$port/as/it/is" "$profile"
+ask OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT="http://localhost:$port/as/it/is" "$profile"
 equal 'an endpoint for profiles' "$(sed -n 1p "$at/4.headers")" 'POST /as/it/is'
-push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port/base/" \
+ask OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port/base/" \
 	OTEL_EXPORTER_OTLP_HEADERS='api-key=a%2Cb,x=y' OTEL_EXPORTER_OTLP_COMPRESSION=none \
 	--header 'more=z' --service checkout "$profile"
 equal 'a base' "$(sed -n 1p "$at/5.headers")" 'POST /base/v1development/profiles'
@@ -134,14 +121,14 @@ to_collector "$profile"
 quiet 'Retry-After as a date'
 waited 'Retry-After as a date' 2.9
 script 'slow 30' 200
-push OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" OTEL_EXPORTER_OTLP_TIMEOUT=300 \
+ask OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port" OTEL_EXPORTER_OTLP_TIMEOUT=300 \
 	--retry-for 0 "$profile"
 said_one 'no answer in time' 2 'timed out'
 script 200
 
 # ---- Pyroscope ----------------------------------------------------------------------------
 
-push OTEL_RESOURCE_ATTRIBUTES='team=a%20b' --endpoint "http://localhost:$port" \
+ask OTEL_RESOURCE_ATTRIBUTES='team=a%20b' --endpoint "http://localhost:$port" \
 	--protocol pyroscope --service 'shop' "$profile"
 quiet 'Pyroscope'
 n=$(last_request)
@@ -188,14 +175,14 @@ if command -v openssl >/dev/null; then
 
 	# tls_push ARGUMENT... - with the authority that signed them.
 	tls_push() {
-		push OTEL_EXPORTER_OTLP_ENDPOINT="https://localhost:$port" \
+		ask OTEL_EXPORTER_OTLP_ENDPOINT="https://localhost:$port" \
 			OTEL_EXPORTER_OTLP_CERTIFICATE="$tls/ca.pem" "$@"
 	}
 	collector "$tls/good.pem" "$tls/good.key"
 	tls_push "$profile"
 	quiet 'TLS'
 	equal 'TLS: sent' "$(requests)" 1
-	push --endpoint "https://localhost:$port" "$profile"
+	ask --endpoint "https://localhost:$port" "$profile"
 	said_one 'an authority that nobody knows' 2 'certificate'
 	collector "$tls/other.pem" "$tls/other.key"
 	tls_push "$profile"
@@ -252,35 +239,35 @@ collector
 collector_stops
 to_collector --retry-for 0 "$profile"
 said_one 'nobody listens' 2 "http://localhost:$port/v1development/profiles: "
-push "http_proxy=http://localhost:$port" --retry-for 0 --endpoint http://nowhere.invalid "$profile"
+ask "http_proxy=http://localhost:$port" --retry-for 0 --endpoint http://nowhere.invalid "$profile"
 said_one 'a proxy that is not there' 2 "localhost port $port"
-push
+ask
 said_one 'no file' 2 'no FILE given'
-push --nosuch "$profile"
+ask --nosuch "$profile"
 said_one 'unknown option' 2 "unknown option '--nosuch'"
-push --header "$profile"
+ask --header "$profile"
 said_one 'no file but a header' 2 'no FILE given'
-push --header secret "$profile"
+ask --header secret "$profile"
 said_one 'a bad header' 2 '--header: expected NAME=VALUE'
 if grep -q secret "$said"; then not_ok 'a header is no message' "$(cat "$said")"; else ok 'a header is no message'; fi
-push --retry-for x "$profile"
+ask --retry-for x "$profile"
 said_one 'a bad time' 2 "--retry-for 'x': expected seconds"
-push --protocol http/json "$profile"
+ask --protocol http/json "$profile"
 said_one 'a bad protocol' 2 "--protocol 'http/json': expected http/protobuf, grpc or pyroscope"
-push --endpoint localhost:4318 "$profile"
+ask --endpoint localhost:4318 "$profile"
 said_one 'a bad endpoint' 2 '--endpoint: expected a URL like http://localhost:4318'
-push "$work/nosuch"
+ask "$work/nosuch"
 said_one 'no such file' 2 "$work/nosuch: No such file"
-push -o "$work/no/such" "$profile"
+ask -o "$work/no/such" "$profile"
 said_one 'no such folder' 2 "$work/no/such: No such file"
-push -o "$work/request" "$PWD/Makefile"
+ask -o "$work/request" "$PWD/Makefile"
 said_one 'no profile' 2 "$PWD/Makefile: "
-push OTEL_EXPORTER_OTLP_TIMEOUT=soon -o "$work/request" "$profile"
+ask OTEL_EXPORTER_OTLP_TIMEOUT=soon -o "$work/request" "$profile"
 said_one 'a bad variable' 0 "OTEL_EXPORTER_OTLP_TIMEOUT: 'soon': expected milliseconds"
-push OTEL_EXPORTER_OTLP_PROTOCOL=pyroscope -o "$work/request" "$profile"
+ask OTEL_EXPORTER_OTLP_PROTOCOL=pyroscope -o "$work/request" "$profile"
 said_one 'not a protocol of theirs' 0 \
 	"OTEL_EXPORTER_OTLP_PROTOCOL: 'pyroscope': expected http/protobuf or grpc; it is ignored (OTHEAP_PROTOCOL takes it)"
-push OTHEAP_PROTOCOL=http -o "$work/request" "$profile"
+ask OTHEAP_PROTOCOL=http -o "$work/request" "$profile"
 said_one 'not a protocol of ours' 0 "OTHEAP_PROTOCOL: 'http': expected http/protobuf, grpc, pyroscope or auto; it is ignored"
-push OTEL_EXPORTER_OTLP_HEADERS=x=%zz -o "$work/request" "$profile"
+ask OTEL_EXPORTER_OTLP_HEADERS=x=%zz -o "$work/request" "$profile"
 said_one 'bad headers' 0 'OTEL_EXPORTER_OTLP_HEADERS: pair 1'

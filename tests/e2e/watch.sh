@@ -8,40 +8,19 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-otheap=$B/otheap
+asks watch
+limit_s=120
 grow=$prog/grow
-export LC_ALL=C
-seen=$work/seen.out
-said=$work/seen.err
-
-# see ARGUMENT... - otheap watch: $rc, $seen, $said.
-see() {
-	timeout -s KILL 120 "$otheap" watch "$@" >"$seen" 2>"$said" </dev/null 9>&-
-	rc=$?
-}
-
-# refused NAME TEXT ARGUMENT... - exit 2, nothing on stdout, one line with TEXT.
-refused() {
-	name=$1 text=$2
-	shift 2
-	see "$@"
-	if [ $rc = 2 ] && [ ! -s "$seen" ] && [ "$(wc -l <"$said")" = 1 ] &&
-	    grep -q '^otheap: watch: ' "$said" && grep -qF -e "$text" "$said"; then
-		ok "$name"
-	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$seen")'"
-	fi
-}
 
 # shows NAME ARGUMENT... - exit 0, something on stdout, nothing on stderr.
 shows() {
 	name=$1
 	shift
-	see "$@"
-	if [ $rc = 0 ] && [ -s "$seen" ] && [ ! -s "$said" ]; then
+	ask "$@"
+	if [ $rc = 0 ] && [ -s "$answer" ] && [ ! -s "$said" ]; then
 		ok "$name"
 	else
-		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$seen")'"
+		not_ok "$name" "exit $rc, stderr '$(cat "$said")', stdout '$(head -c 300 "$answer")'"
 	fi
 }
 
@@ -62,7 +41,7 @@ def row(name):
         if r["function"] == name:
             return r
     return {}
-print(eval(sys.argv[1]))' "$1" "${2:-$seen}" 2>&1
+print(eval(sys.argv[1]))' "$1" "${2:-$answer}" 2>&1
 }
 
 lives() {
@@ -71,9 +50,9 @@ lives() {
 
 # ---- usage -----------------------------------------------------------------------------
 
-see --help
+ask --help
 equal 'help: status' "$rc" 0
-check 'help' grep -q '^usage: otheap watch' "$seen"
+check 'help' grep -q '^usage: otheap watch' "$answer"
 refused 'nothing to watch' 'no PID or NAME given'
 refused 'an empty name' 'no PID or NAME given' ''
 refused 'two' 'more than one PID or NAME given' 1 2
@@ -108,9 +87,9 @@ equal 'no rate yet' "$(value 'd["total_alloc_bytes_per_s"]')" None
 equal 'what is not live has no row yet' "$(value 'row("site_churn")')" '{}'
 equal 'nothing dropped' "$(value 'd["dropped"], d["not_understood"], d["threads_unsure"]')" '({}, 0, 0)'
 shows 'names' --count 1 $pid
-check 'file and line' grep -q 'site_grow  .*grow\.c:[0-9]' "$seen"
+check 'file and line' grep -q 'site_grow  .*grow\.c:[0-9]' "$answer"
 shows 'no names' --no-symbols --count 1 $pid
-check 'module and offset' grep -q ' grow+0x' "$seen"
+check 'module and offset' grep -q ' grow+0x' "$answer"
 
 # The same moment in a profile.
 tell 'threads 5'
@@ -138,23 +117,23 @@ set -- $(sed -n 's/^truth site_grow //p' "$out")
 equal 'live, as the program knows' "$(value 'row("site_grow")["live_blocks"], row("site_grow")["live_bytes"]')" "($3, $4)"
 
 # Two looks, between which it grows by 50 blocks and allocates 3000 that do not stay.
-rm -f "$seen"
+rm -f "$answer"
 {
-	timeout -s KILL 120 "$otheap" watch -o json --interval 2 $pid >"$seen" 2>"$said" </dev/null
+	timeout -s KILL 120 "$otheap" watch -o json --interval 2 $pid >"$answer" 2>"$said" </dev/null
 } 9>&- &
 watcher=$!
 has_lines() {
-	[ -e "$seen" ] && [ "$(wc -l <"$seen")" -ge "$1" ]
+	[ -e "$answer" ] && [ "$(wc -l <"$answer")" -ge "$1" ]
 }
 until_true has_lines 1
-before=$(wc -l <"$seen")
+before=$(wc -l <"$answer")
 echo 'grow 50' >&9
 echo 'churn 3000' >&9
 wait_said 'done churn 3000'
 until_true has_lines $((before + 2))
 kill $watcher
 wait $watcher
-head -n $((before + 2)) "$seen" >"$work/two"
+head -n $((before + 2)) "$answer" >"$work/two"
 equal 'growth' "$(value 'round(row("site_grow")["growth_bytes_per_min"] * d["growth_window_s"] / 60)' "$work/two")" 50000
 equal 'rate' "$(value 'round(row("site_churn")["alloc_bytes_per_s"] * d["rate_window_s"])' "$work/two")" 600000
 equal 'calls' "$(value 'round(row("site_churn")["alloc_blocks_per_s"] * d["rate_window_s"])' "$work/two")" 3000
@@ -166,17 +145,17 @@ equal 'what came and went' "$(value 'row("site_churn")["live_bytes"], row("site_
 shows 'call stacks' --stacks -o json --count 1 $pid
 equal 'frames' "$(value '[f["function"] for r in d["rows"] if r["frames"][0]["function"] == "site_grow" for f in r["frames"]][:2]')" "['site_grow', 'main']"
 shows 'as text' --stacks --count 1 $pid
-check 'a chain' grep -q 'site_grow < main < ' "$seen"
+check 'a chain' grep -q 'site_grow < main < ' "$answer"
 shows 'with what they call' --cum -o json --count 1 $pid
 equal 'main' "$(value 'row("main")["live_bytes"] >= row("site_grow")["live_bytes"] > 0')" True
 equal 'by itself' "$(value 'd["cum"]')" True
 shows 'filter' --filter '^site_gr' -o json --count 1 $pid
 equal 'one row' "$(value 'd["row_count"], d["rows"][0]["function"]')" "(1, 'site_grow')"
 shows 'rows' --rows 1 --count 1 $pid
-equal 'head, title and a row' "$(wc -l <"$seen")" 7
+equal 'head, title and a row' "$(wc -l <"$answer")" 7
 shows 'sorted' --sort blocks --count 3 --interval 0.1 --unit bytes $pid
-equal 'three tables' "$(grep -c '^Showing .* by blocks' "$seen")" 3
-check 'in bytes' grep -q "^ *$(($4 + 50000)) " "$seen"
+equal 'three tables' "$(grep -c '^Showing .* by blocks' "$answer")" 3
+check 'in bytes' grep -q "^ *$(($4 + 50000)) " "$answer"
 shows 'by its name' --count 1 -o json grow
 equal 'it is this one' "$(value 'd["pid"]')" "$pid"
 
@@ -194,7 +173,7 @@ env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" "$grow" <"$own/in" >"$work/other" 2>&1 9
 second=$!
 started="$started $second"
 until_true grep -qs ready "$work/other"
-see --count 1 grow
+ask --count 1 grow
 equal 'two of them: status' "$rc" 2
 check 'two of them' grep -q '^otheap: watch: grow: 2 programs of this name are running; give a PID$' "$said"
 for p in $pid $second; do check 'both are listed' grep -q "^ *$p  .*grow" "$said"; done
@@ -207,7 +186,7 @@ shows 'stopped' -o json --count 1 $pid
 equal 'it says so' "$(value 'd["recording"], row("site_grow")["live_blocks"]')" "(False, $(($3 + 50)))"
 tell 'grow 3'
 shows 'still' --count 1 $pid
-check 'in words, too' grep -q '^Sampling   stopped (otheap start ' "$seen"
+check 'in words, too' grep -q '^Sampling   stopped (otheap start ' "$answer"
 "$otheap" start $pid >/dev/null
 shows 'started' -o json --count 1 $pid
 equal 'it goes on' "$(value 'd["recording"], row("site_grow")["live_blocks"]')" "(True, $(($3 + 50)))"
@@ -225,7 +204,7 @@ if command -v strace >/dev/null; then
 	strace -f -e trace=none -o "$work/strace" -p $pid 2>"$work/strace.err" 9>&- &
 	tracer=$!
 	if until_true grep -qs attached "$work/strace.err"; then
-		see --count 3 --interval 0.1 $pid
+		ask --count 3 --interval 0.1 $pid
 		equal 'under strace: status' "$rc" 0
 		kill $tracer
 		wait $tracer 2>/dev/null
@@ -242,7 +221,7 @@ switches() {
 }
 until_true grep -q '^State:.S' /proc/$pid/status
 a=$(switches)
-see --count 5 --interval 0.1 $pid
+ask --count 5 --interval 0.1 $pid
 equal 'it sleeps through it' "$(switches)" "$a"
 finish
 equal 'it ends as before' "$rc" 0
@@ -264,9 +243,9 @@ import json, sys
 w = json.loads(open(sys.argv[1]).readlines()[-1]); t = json.load(open(sys.argv[2]))
 a = [r for r in w["rows"] if r["function"] == "site_grow"][0]
 b = [r for r in t["rows"] if r["function"] == "site_grow"][0]
-print(abs(a["live_bytes"] - b["flat"]) <= 2, abs(a["live_bytes_stderr"] / b["flat_stderr"] - 1) < 1e-3)' "$seen" "$work/top" 2>&1)" 'True True'
+print(abs(a["live_bytes"] - b["flat"]) <= 2, abs(a["live_bytes_stderr"] / b["flat_stderr"] - 1) < 1e-3)' "$answer" "$work/top" 2>&1)" 'True True'
 shows 'text' --count 1 $pid
-check 'error bars' grep -q '^Live .* +- .* in 20[0-9]* blocks\|^Live .* +- .* in 19[0-9]* blocks' "$seen"
+check 'error bars' grep -q '^Live .* +- .* in 20[0-9]* blocks\|^Live .* +- .* in 19[0-9]* blocks' "$answer"
 finish
 
 # The file of the library is gone, and so is that of the program: what is in memory counts.
@@ -307,20 +286,20 @@ equal 'its totals grow' "$(python3 -c '
 import json, sys
 a = [json.loads(s) for s in open(sys.argv[1])]
 b = [d["total_alloc_bytes"] for d in a]
-print(len(a), b == sorted(b), sum(d["not_understood"] for d in a) < len(a))' "$seen")" '20 True True'
+print(len(a), b == sorted(b), sum(d["not_understood"] for d in a) < len(a))' "$answer")" '20 True True'
 finish
 
 # ---- it ends, or becomes another ---------------------------------------------------------------
 
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
-rm -f "$seen"
+rm -f "$answer"
 {
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
 	echo $? >"$work/status"
 } 9>&- &
 watcher=$!
-until_true grep -qs '^Showing' "$seen"
+until_true grep -qs '^Showing' "$answer"
 kill -9 $pid
 wait $watcher
 reap
@@ -330,31 +309,31 @@ equal 'killed' "$(cat "$said")" "otheap: watch: pid $pid: it has ended"
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
 tell 'grow 5'
-rm -f "$seen"
+rm -f "$answer"
 {
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
 	echo $? >"$work/status"
 } 9>&- &
 watcher=$!
-until_true grep -qs 'site_grow' "$seen"
+until_true grep -qs 'site_grow' "$answer"
 echo "exec $prog/hold" >&9
-until_true grep -q 'counting from here' "$seen"
-until_true grep -q '^hold, pid' "$seen"
+until_true grep -q 'counting from here' "$answer"
+until_true grep -q '^hold, pid' "$answer"
 exec 9>&-
 wait $watcher
 reap
 equal 'another program: status' "$(cat "$work/status")" 0
-equal 'nothing of the old one' "$(sed -n '/counting from here/,$p' "$seen" | grep -c site_grow)" 0
+equal 'nothing of the old one' "$(sed -n '/counting from here/,$p' "$answer" | grep -c site_grow)" 0
 
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
-rm -f "$seen"
+rm -f "$answer"
 {
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$seen" 2>"$said" </dev/null
+	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
 	echo $? >"$work/status"
 } 9>&- &
 watcher=$!
-until_true grep -qs '^Showing' "$seen"
+until_true grep -qs '^Showing' "$answer"
 cat >"$work/script" <<END
 #!/bin/sh
 unset LD_PRELOAD
@@ -422,10 +401,10 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	wait_said ready
 	chmod 711 "$work"
 	cp "$otheap" "$work/otheap"
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 $pid >"$seen" 2>"$said"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 $pid >"$answer" 2>"$said"
 	equal "another user's: status" "$?" 2
 	check "another user's" grep -qF "pid $pid: it belongs to root" "$said"
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 grow >"$seen" 2>"$said"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$work/otheap" watch --count 1 grow >"$answer" 2>"$said"
 	equal "another user's, by name: status" "$?" 2
 	check "another user's, by name" grep -q 'grow: no program of yours' "$said"
 	finish

@@ -7,12 +7,9 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-if ! command -v tmux >/dev/null || ! command -v bash >/dev/null; then
-	echo 'skip watch_page: no tmux, or no bash'
-	exit 77
-fi
-otheap=$B/otheap
-export LC_ALL=C SHELL=/bin/sh TMUX_TMPDIR="$work"
+need tmux bash
+asks
+export SHELL=/bin/sh TMUX_TMPDIR="$work"
 unset TMUX NO_COLOR
 
 # Its server must not keep our descriptors open.

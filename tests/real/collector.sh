@@ -12,10 +12,7 @@ need python3 gzip
 encode=$B/otlp/encode
 compare=tests/collector/compare.py
 
-if ! collector_build; then
-	echo "skip collector: $why"
-	exit 77
-fi
+collector_build || skip_all "$why"
 ok 'the Collector is built'
 box=$work/box
 collector_start "$box"

@@ -19,16 +19,6 @@ limit_s=${REAL_LIMIT:-120}
 must_say=''   # a line of its output without which it did not do its work
 threads=0     # 1: allocates on other threads, even while the exit profile is written
 
-# need PROGRAM... - or the whole script is skipped.
-need() {
-	for p in "$@"; do
-		command -v "$p" >/dev/null || {
-			echo "skip $(basename "$0" .sh): no $p here"
-			exit 77
-		}
-	done
-}
-
 # What may serve the program beneath us; "glibc" is what it is linked with.
 allocators='glibc libjemalloc.so.2 libtcmalloc.so.4 libtcmalloc_minimal.so.4'
 for a in libmimalloc.so.2.0 libmimalloc.so.2 libmimalloc.so.3; do
