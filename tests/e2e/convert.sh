@@ -21,14 +21,6 @@ top() {
 total() {
 	"$otheap" top --no-symbols -o csv "$@" | sed -n 's/^# total: //p'
 }
-# same NAME - do $work/a and $work/b agree, and hold anything?
-same() {
-	if [ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(diff "$work/a" "$work/b" | head -n 8)"
-	fi
-}
 convert() {
 	"$otheap" convert "$@" 2>"$work/why" || not_ok "convert $*" "$(cat "$work/why")"
 }
@@ -98,13 +90,13 @@ for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	convert -s $type "$work/p.pb" -o "$work/p.folded"
 	"$otheap" top -s $type -o folded "$work/p.pb" >"$work/a"
 	cp "$work/p.folded" "$work/b"
-	same "folded: as top -o folded: $type"
+	same_lines "folded: as top -o folded: $type" "$work/a" "$work/b"
 	convert -s $type "$work/p.folded" -o "$work/back.pb.gz"
 	equal "folded: type and total: $type" "$(total -s $type "$work/back.pb.gz")" "$(total -s $type "$work/p.pb")"
 	"$otheap" top -o csv -s $type "$work/p.pb" | grep '^[0-9]' | cut -d, -f 1,3,5 | awk -F, '
 		{ flat[$3] += $1; cum[$3] += $2 } END { for (f in flat) print flat[f], cum[f], f }' | sort >"$work/a"
 	"$otheap" top -o csv "$work/back.pb.gz" | grep '^[0-9]' | cut -d, -f 1,3,5 | tr , ' ' | sort >"$work/b"
-	same "folded: there and back: $type"
+	same_lines "folded: there and back: $type" "$work/a" "$work/b"
 done
 printf 'main;f g;h 3\r\n\nmain 2.5\n(no stack) -4\nmain;f g;h 4\n' >"$work/x.folded"
 convert "$work/x.folded" -o "$work/x.folded.pb"
@@ -120,14 +112,14 @@ convert "$work/p.speedscope.json" -o "$work/back.pb.gz"
 for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	"$otheap" top -s $type -l -o csv "$work/p.pb" | grep '^[0-9]' | cut -d, -f 1,3,5- | sort >"$work/a"
 	"$otheap" top -s $type -l -o csv "$work/back.pb.gz" | grep '^[0-9]' | cut -d, -f 1,3,5- | sort >"$work/b"
-	same "speedscope: there and back: $type"
+	same_lines "speedscope: there and back: $type" "$work/a" "$work/b"
 done
 convert --to firefox "$work/p.pb" -o "$work/p.firefox.json"
 convert "$work/p.firefox.json" -o "$work/back.pb.gz"
 for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	"$otheap" top -s $type -o csv "$work/p.pb" | grep '^[0-9]' | cut -d, -f 1,3,5-6 | sort >"$work/a"
 	"$otheap" top -s $type -o csv "$work/back.pb.gz" | grep '^[0-9]' | cut -d, -f 1,3,5-6 | sort >"$work/b"
-	same "firefox: there and back: $type"
+	same_lines "firefox: there and back: $type" "$work/a" "$work/b"
 done
 gzip -c "$work/p.firefox.json" | "$otheap" convert - -o "$work/y.pb"
 equal 'firefox: packed, through a pipe' "$(total "$work/y.pb")" "$(total "$work/p.pb")"
@@ -262,7 +254,7 @@ convert "$work/j.heap" -o "$work/j.pb.gz"
 for type in inuse_objects alloc_space; do
 	"$otheap" top --no-symbols -s $type --stacks -o csv "$work/g.pb.gz" | sed 1d >"$work/a"
 	"$otheap" top --no-symbols -s $type --stacks -o csv "$work/j.pb.gz" | sed 1d >"$work/b"
-	same "heap: jemalloc as gperftools: $type"
+	same_lines "heap: jemalloc as gperftools: $type" "$work/a" "$work/b"
 done
 # There and back: the sampled figures again.
 convert "$work/g.pb.gz" -o "$work/back.heap"
@@ -306,13 +298,12 @@ if ! command -v go >/dev/null; then
 fi
 # pprof prints FLAT CUM of rows that it names by address; the values are enough.
 pprof() {
-	go tool pprof -top -addresses -nodecount=10000 -nodefraction=0 -edgefraction=0 -unit=B "$@" 2>/dev/null |
-		sed '1,/^ *flat  *flat%/d' | awk '{ sub(/B$/, "", $1); sub(/B$/, "", $4); print $1, $4 }' | sort
+	go_top -addresses "$@" | awk '{ print $1, $4 }' | sort
 }
 for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	pprof -sample_index=$type "$work/g.heap" >"$work/b"
 	pprof -sample_index=$type "$work/g.pb.gz" >"$work/a"
-	same "heap: as pprof reads it: $type"
+	same_lines "heap: as pprof reads it: $type" "$work/a" "$work/b"
 done
 # What we write as heap text pprof reads as the profile it came from.
 run OTHEAP_SAMPLE_INTERVAL=4096 OTHEAP_SEED=7 "$prog/hold" alloc

@@ -44,11 +44,7 @@ equal 'as many rows as asked for' "$(sed '1,/^ *growth/d' "$out" | wc -l)" 3
 # A shrinks as B grows.
 "$otheap" diff -n 0 -u bytes "$work/a.pb" "$work/b.pb" | sed '1,/^ *growth/d' | awk '{ print -$1, $NF }' | sort >"$work/there"
 "$otheap" diff -n 0 -u bytes "$work/b.pb" "$work/a.pb" | sed '1,/^ *growth/d' | awk '{ print $1 + 0, $NF }' | sort >"$work/back"
-if [ -s "$work/there" ] && cmp -s "$work/there" "$work/back"; then
-	ok 'there and back'
-else
-	not_ok 'there and back' "$(diff "$work/there" "$work/back" | head -n 6)"
-fi
+same_lines 'there and back' "$work/there" "$work/back"
 # Errors of two processes: the root of the sum of the squares; of one, not above that.
 half() {
 	awk '/^Total/ { for (i = 1; i <= NF; i++) if ($i == "+-") print $(i + 1) }'
@@ -117,12 +113,7 @@ for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	# growth +- from to q sign. name place
 	"$otheap" diff -n 0 -u bytes -s $type "$work/a.pb" "$work/b.pb" | sed '1,/^ *growth/d' |
 		awk '{ print $1 + 0, $7 }' | sort >"$work/ours"
-	go tool pprof -top -nodecount=10000000 -nodefraction=0 -edgefraction=0 -unit=B \
-		-sample_index=$type -base "$work/a.pb" "$work/b.pb" 2>/dev/null | sed '1,/^ *flat  *flat%/d' |
-		awk '{ sub(/B$/, "", $1); if ($1 != 0) print $1 + 0, $6 }' | sort >"$work/theirs"
-	if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-		ok "as pprof -base: $type"
-	else
-		not_ok "as pprof -base: $type" "$(diff "$work/ours" "$work/theirs" | head -n 10)"
-	fi
+	go_top -sample_index=$type -base "$work/a.pb" "$work/b.pb" |
+		awk '$1 != 0 { print $1 + 0, $6 }' | sort >"$work/theirs"
+	same_lines "as pprof -base: $type" "$work/ours" "$work/theirs"
 done

@@ -76,6 +76,11 @@ equal() {
 	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', expected '$3'"; fi
 }
 
+# same_lines NAME FILE FILE - do they agree, and hold anything?
+same_lines() {
+	if [ -s "$2" ] && cmp -s "$2" "$3"; then ok "$1"; else not_ok "$1" "$(diff "$2" "$3" | head -n 10)"; fi
+}
+
 # A fresh folder for profiles, and files for what the program says.
 fresh() {
 	own=$(mktemp -d "$work/run.XXXXXX")
@@ -307,6 +312,14 @@ prints() {
 	else
 		not_ok "$name_" "exit $rc, stderr '$(cat "$err")', stdout '$(head -c 600 "$out")'"
 	fi
+}
+
+# go_top [OPTION...] PROFILE - all rows of go tool pprof -top: `FLAT flat% sum% CUM cum% NAME
+# PLACE`, in bytes without the B, and without a word on what is inlined.
+go_top() {
+	go tool pprof -top -nodecount=10000000 -nodefraction=0 -edgefraction=0 -unit=B "$@" 2>/dev/null |
+		sed '1,/^ *flat  *flat%/d' |
+		awk '{ sub(/ \((partial-)?inline\)$/, ""); sub(/B$/, "", $1); sub(/B$/, "", $4); print }'
 }
 
 # find_library NAME - path of libNAME, as the loader would find it.

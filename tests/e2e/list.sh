@@ -97,10 +97,6 @@ for f in inner outer main; do
 			awk '/^ *[0-9.]+B? +[0-9.]+B? +[0-9]+:/ {
 				sub(/B$/, "", $1); sub(/B$/, "", $2); sub(/:.*/, "", $3)
 				if ($2 != ".") print $1 == "." ? 0 : $1, $2, $3 }' >"$work/theirs"
-		if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-			ok "as pprof -list: $f by $type"
-		else
-			not_ok "as pprof -list: $f by $type" "$(diff "$work/ours" "$work/theirs" | head -n 10)"
-		fi
+		same_lines "as pprof -list: $f by $type" "$work/ours" "$work/theirs"
 	done
 done

@@ -121,11 +121,7 @@ fi
 try top -o folded "$work/h.pb"
 "$otheap" top --stacks -n 0 -u bytes "$work/h.pb" | awk '/, sum / { print $1 }' >"$work/a"
 awk '{ print $NF }' "$out" >"$work/b"
-if [ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
-	ok 'folded: one line per stack, in order'
-else
-	not_ok 'folded: one line per stack, in order' "$(diff "$work/a" "$work/b" | head)"
-fi
+same_lines 'folded: one line per stack, in order' "$work/a" "$work/b"
 "$mk" --samples 1 --locations 8 --depth 4 "$work/one.pb"
 try top -s alloc_space -o folded "$work/one.pb"
 equal 'folded' "$(cat "$out")" 'function_1;function_2;function_2 320'
@@ -280,18 +276,7 @@ ours() {
 }
 
 theirs() {
-	go tool pprof -top -nodecount=10000000 -nodefraction=0 -edgefraction=0 -unit=B "$@" 2>/dev/null |
-	    sed '1,/^ *flat  *flat%/d' |
-	    awk '{ sub(/ \((partial-)?inline\)$/, ""); sub(/B$/, "", $1); sub(/B$/, "", $4); print $1, $4, $6, $7 }' | sort
-}
-
-# same NAME - do $work/ours and $work/theirs agree, and hold anything?
-same() {
-	if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(diff "$work/ours" "$work/theirs" | head -n 10)"
-	fi
+	go_top "$@" | awk '{ print $1, $4, $6, $7 }' | sort
 }
 
 if ! command -v go >/dev/null || ! theirs -filefunctions "$work/p.pb" | grep -q .; then
@@ -302,18 +287,18 @@ for type in alloc_objects alloc_space inuse_objects inuse_space; do
 	lines=''
 	ours -s $type "$work/p.pb" >"$work/ours"
 	theirs -filefunctions -sample_index=$type "$work/p.pb" >"$work/theirs"
-	same "as pprof: functions by $type"
+	same_lines "as pprof: functions by $type" "$work/ours" "$work/theirs"
 	lines=1
 	ours -s $type --lines "$work/p.pb.gz" >"$work/ours"
 	theirs -lines -sample_index=$type "$work/p.pb.gz" >"$work/theirs"
-	same "as pprof: lines by $type"
+	same_lines "as pprof: lines by $type" "$work/ours" "$work/theirs"
 done
 lines=''
 for drop in 'function_1' 'function_1.*|function_[2-4]' 'function_(?:7|8\d)' '.*'; do
 	"$mk" --samples 2000 --locations 300 --seed 7 --drop "$drop" "$work/d.pb"
 	ours "$work/d.pb" >"$work/ours"
 	theirs -filefunctions "$work/d.pb" >"$work/theirs"
-	same "as pprof: drop_frames $drop"
+	same_lines "as pprof: drop_frames $drop" "$work/ours" "$work/theirs"
 done
 if [ -x "$work/pie" ]; then
 	# go tool pprof sees no inlined frames, and not each function without DWARF: what
@@ -323,7 +308,7 @@ if [ -x "$work/pie" ]; then
 	theirs "$work/e.pb" | awk '{ print $3, $2 }' | grep -v '^[[<]' | sort >"$work/theirs"
 	cut -d ' ' -f 1 "$work/theirs" | sort >"$work/listed"
 	join "$work/listed" "$work/all" >"$work/ours"
-	same 'as pprof: functions of a program'
+	same_lines 'as pprof: functions of a program' "$work/ours" "$work/theirs"
 else
 	skip 'as pprof: functions of a program' "no C compiler ($CC)"
 fi

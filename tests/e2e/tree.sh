@@ -63,9 +63,5 @@ for f in 1 8 20; do
 	go tool pprof -peek "function_$f\$" -unit=B "$work/a.pb" 2>/dev/null | sed '1,/calls%/d' |
 		awk '/ \| / { n = $NF; if (n ~ /inline/) n = $(NF - 1); i = $3 == "|" ? 1 : 4
 			sub(/B$/, "", $i); if ($i != 0) print $i, n }' | sort >"$work/theirs"
-	if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-		ok "peek: edges as go tool pprof: function_$f"
-	else
-		not_ok "peek: edges as go tool pprof: function_$f" "$(diff "$work/ours" "$work/theirs" | head -n 12)"
-	fi
+	same_lines "peek: edges as go tool pprof: function_$f" "$work/ours" "$work/theirs"
 done

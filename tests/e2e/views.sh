@@ -45,11 +45,7 @@ done
 	}
 	END { for (t in sum) if (sum[t]) printf "%.0f\n", sum[t] }' | sort -n >"$work/theirs"
 "$otheap" top --by size -o csv "$work/p.pb" | awk -F, '/^[0-9]/ { print $1 }' | sort -n >"$work/ours"
-if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-	ok 'by size: classes that double'
-else
-	not_ok 'by size: classes that double' "$(diff "$work/ours" "$work/theirs" | head)"
-fi
+same_lines 'by size: classes that double' "$work/ours" "$work/theirs"
 run OTHEAP_SAMPLE_INTERVAL=1 OTHEAP_LABEL_THREADS=1 "$prog/threads"
 if f=$(last_file); then
 	try top --by thread -s alloc_space -o csv "$f"
@@ -57,11 +53,7 @@ if f=$(last_file); then
 	awk '/^sample / { split($7, label, "="); sum[label[2]] += $3 }
 		END { for (t in sum) printf "%.0f %s\n", sum[t], t == "" ? "(no" : t }' "$text" | sort >"$work/theirs"
 	awk -F, '/^[0-9]/ { gsub(/"/, "", $5); split($5, w, " "); print $1, w[1] }' "$out" | sort >"$work/ours"
-	if [ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"; then
-		ok 'by thread: as the labels say'
-	else
-		not_ok 'by thread: as the labels say' "$(diff "$work/ours" "$work/theirs" | head)"
-	fi
+	same_lines 'by thread: as the labels say' "$work/ours" "$work/theirs"
 else
 	not_ok 'by thread: as the labels say' "no profile: $(head -c 300 "$err")"
 fi
@@ -94,21 +86,13 @@ equal 'pprof: exit' $? 0
 for view in '' -l --stacks; do
 	"$otheap" top -n 0 -o csv ${view:+"$view"} "$work/p.pb" | sed 1d >"$work/a"
 	"$otheap" top -n 0 -o csv ${view:+"$view"} "$work/again.pb.gz" | sed 1d >"$work/b"
-	if [ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
-		ok "pprof: written again $view"
-	else
-		not_ok "pprof: written again $view" "$(diff "$work/a" "$work/b" | head -n 5)"
-	fi
+	same_lines "pprof: written again $view" "$work/a" "$work/b"
 done
 # What a filter leaves, whichever way it is applied.
 "$otheap" top -o pprof --focus 'function_1$' --ignore 'function_2$' --hide 'function_3$' "$work/p.pb" >"$work/part.pb.gz"
 "$otheap" top -o csv --focus 'function_1$' --ignore 'function_2$' --hide 'function_3$' "$work/p.pb" | grep '^[0-9]' >"$work/a"
 "$otheap" top -o csv "$work/part.pb.gz" | grep '^[0-9]' >"$work/b"
-if [ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
-	ok 'pprof: what filters leave'
-else
-	not_ok 'pprof: what filters leave' "$(diff "$work/a" "$work/b" | head -n 5)"
-fi
+same_lines 'pprof: what filters leave' "$work/a" "$work/b"
 "$otheap" top -s alloc_objects -o pprof "$work/p.pb" >"$work/type.pb.gz"
 prints 'pprof: -s becomes the default' 'Showing    alloc_objects' top "$work/type.pb.gz"
 "$otheap" top -o pprof "$work/none.pb" >"$work/none.pb.gz"
@@ -199,34 +183,24 @@ if ! command -v go >/dev/null; then
 	exit 0
 fi
 pprof() {
-	go tool pprof -top -nodecount=10000000 -nodefraction=0 -edgefraction=0 -unit=B "$@" 2>/dev/null |
-		sed '1,/^ *flat  *flat%/d' |
-		awk '{ sub(/ \((partial-)?inline\)$/, ""); sub(/B$/, "", $1); sub(/B$/, "", $4); print $1, $4, $6 }' | sort
+	go_top "$@" | awk '{ print $1, $4, $6 }' | sort
 }
 # pprof says nothing of samples of which every frame is hidden.
 ours() {
 	"$otheap" top -n 0 -u bytes "$@" | sed '1,/^ *flat/d' | grep -v '  (no stack)$' |
 		awk '{ print $1, $5, $8 }' | sort
 }
-# same NAME - do $work/a and $work/b agree, and hold anything?
-same() {
-	if [ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(diff "$work/a" "$work/b" | head -n 10)"
-	fi
-}
 for hide in 'function_1$' 'function_[1-6]' 'file_1[0-9]' 'inline'; do
 	ours --hide "$hide" "$work/p.pb" >"$work/a"
 	pprof -hide "$hide" "$work/p.pb" >"$work/b"
-	same "as pprof -hide $hide"
+	same_lines "as pprof -hide $hide" "$work/a" "$work/b"
 done
 "$mk" --samples 2000 --locations 300 --seed 7 --drop 'function_1.*|function_[2-4]' "$work/d.pb"
 ours --hide 'function_[5-9]' "$work/d.pb" >"$work/a"
 pprof -hide 'function_[5-9]' "$work/d.pb" >"$work/b"
-same 'as pprof -hide, with drop_frames'
+same_lines 'as pprof -hide, with drop_frames' "$work/a" "$work/b"
 for f in again part; do
 	"$otheap" top -n 0 -u bytes "$work/$f.pb.gz" | sed '1,/^ *flat/d' | awk '{ print $1, $5, $8 }' | sort >"$work/a"
 	pprof "$work/$f.pb.gz" >"$work/b"
-	same "pprof reads what was written: $f"
+	same_lines "pprof reads what was written: $f" "$work/a" "$work/b"
 done
