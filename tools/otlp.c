@@ -189,6 +189,7 @@ struct adding {
 	size_t *sample_count;     /* [type] */
 	int64_t *values;          /* [type]: of the row that is being written */
 	int *seen_type;           /* [type]: see oh_seen_type(); -1 where nothing was sent before */
+	struct oh_seen_bytes seen_bytes;
 	int32_t attributes[ATTRIBUTES_MAX];
 	size_t attribute_count;
 	size_t first_row;
@@ -221,7 +222,7 @@ take_values(struct adding *a, size_t row)
 	const int64_t *from = a->rows.values + row * a->p->type_count;
 	const struct oh_seen_item *before =
 	    a->seen != NULL ? oh_seen_find(a->seen, a->rows.rows[row].key) : NULL;
-	bool any = false;
+	bool grew = before == NULL || oh_seen_grew(before, &a->seen_bytes, from), any = false;
 
 	for (size_t t = 0; t < a->p->type_count; t++) {
 		int64_t value = from[t];
@@ -229,7 +230,7 @@ take_values(struct adding *a, size_t row)
 		if (before != NULL && a->seen_type[t] >= 0) {
 			int64_t sent = before->values[a->seen_type[t]];
 
-			value = value > sent ? value - sent : 0;
+			value = grew && value > sent ? value - sent : 0;
 		}
 		a->values[t] = value;
 		any |= value != 0;
@@ -464,6 +465,7 @@ oh_otlp_add(
 	a.seen_type = oh_xcalloc(types, sizeof(*a.seen_type));
 	for (size_t t = 0; t < types; t++)
 		a.seen_type[t] = oh_seen_type(p, t);
+	oh_seen_bytes_of(&a.seen_bytes, p);
 	oh_rows_make(&a.rows, p, o->numeric);
 	oh_dict_begin(&a.source, &o->dict, p, o->files, from->root ? from->root : "", o->numeric);
 

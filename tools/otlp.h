@@ -131,7 +131,8 @@ void oh_otlp_reset(struct oh_otlp *o);
  * agent that starts anew makes its `seen` of the last profile it sent.
  *
  * Values of one stack differ by one between profiles without an allocation, as
- * they are rounded; taking the highest keeps the sum of what was sent right.
+ * they are rounded: such a difference is not sent (otlp_rows.h), or a stack that
+ * does nothing would seem to allocate for ever.
  */
 struct oh_otlp_seen *oh_otlp_seen_create(void);
 void oh_otlp_seen_advance(

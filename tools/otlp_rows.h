@@ -71,4 +71,25 @@ const struct oh_seen_item *oh_seen_find(const struct oh_otlp_seen *s, const uint
  */
 int oh_seen_type(const struct oh_profile *p, size_t type);
 
+/*
+ * A sample stands for `period` bytes at least: w s >= T, by the weights of
+ * core/DESIGN.md.  So where a row has less than half of that more bytes than
+ * before, nothing was allocated there, and what differs is rounding.
+ */
+struct oh_seen_bytes {
+	size_t type;   /* column of the profile: alloc_space */
+	int which;     /* of the values of an item */
+	int64_t least; /* growth that counts; 0 = any does */
+};
+
+void oh_seen_bytes_of(struct oh_seen_bytes *ret, const struct oh_profile *p);
+
+/* Was anything allocated, by the values of a row, since `before`? */
+static inline bool
+oh_seen_grew(
+    const struct oh_seen_item *before, const struct oh_seen_bytes *b, const int64_t *values)
+{
+	return b->least == 0 || values[b->type] - before->values[b->which] >= b->least;
+}
+
 #endif

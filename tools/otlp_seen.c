@@ -10,6 +10,7 @@
 #include "tools/otlp_rows.h"
 
 #define FIRST_SLOTS 64u
+#define PERIOD_LEAST 16 /* below, half of it is not clearly more than rounding makes */
 #define SECOND_NS INT64_C(1000000000)
 
 struct oh_otlp_seen *
@@ -57,6 +58,21 @@ oh_seen_type(const struct oh_profile *p, size_t type)
 			return found;
 	}
 	return -1;
+}
+
+void
+oh_seen_bytes_of(struct oh_seen_bytes *ret, const struct oh_profile *p)
+{
+	*ret = (struct oh_seen_bytes){ .least = 0 };
+	for (size_t t = 0; t < p->type_count; t++) {
+		if (strcmp(oh_profile_string(p, p->types[t].type), "alloc_space") != 0)
+			continue;
+		ret->type = t;
+		ret->which = oh_seen_type(p, t);
+		if (ret->which >= 0 && p->period >= PERIOD_LEAST)
+			ret->least = p->period / 2;
+		return;
+	}
 }
 
 bool

@@ -21,9 +21,11 @@ static void
 subtract(struct oh_profile *p, const struct oh_otlp_seen *seen)
 {
 	struct oh_rows rows = { 0 };
+	struct oh_seen_bytes bytes;
 
 	if (!oh_seen_fits(seen, p))
 		return;
+	oh_seen_bytes_of(&bytes, p);
 	oh_rows_make(&rows, p, false);
 	for (size_t type = 0; type < p->type_count; type++) {
 		int k = oh_seen_type(p, type);
@@ -34,11 +36,12 @@ subtract(struct oh_profile *p, const struct oh_otlp_seen *seen)
 			p->values[i * p->type_count + type] = 0;
 		for (size_t r = 0; r < rows.count; r++) {
 			const struct oh_seen_item *item = oh_seen_find(seen, rows.rows[r].key);
-			int64_t now = rows.values[r * p->type_count + type];
-			int64_t before = item != NULL ? item->values[k] : 0;
+			const int64_t *values = rows.values + r * p->type_count;
+			int64_t now = values[type], before = item != NULL ? item->values[k] : 0;
+			bool grew = item == NULL || oh_seen_grew(item, &bytes, values);
 
 			p->values[rows.rows[r].sample * p->type_count + type] =
-			    now > before ? now - before : 0;
+			    grew && now > before ? now - before : 0;
 		}
 	}
 	oh_rows_release(&rows);

@@ -201,8 +201,8 @@ def series(count, raw_text, *texts):
         for _, _, rows in exports if kind.startswith("alloc_") else exports[-1:]:
             got.update(rows)
         want = in_raw(stacks, locations, mappings, column)
-        # Each profile is rounded by itself.
-        slack = len(exports) if kind.startswith("alloc_") else 0
+        # Each profile is rounded by itself; that adds up as a random walk does.
+        slack = 2 + 2 * len(exports) ** 0.5 if kind.startswith("alloc_") else 0
         for key in want:
             if abs(got[key] - want[key]) <= slack:
                 got[key] = want[key]

@@ -543,6 +543,7 @@ START_TEST(allocations_are_those_since_the_last_export)
 	heap_sample(&h, IDS(3, 2), VALUES(8, 80, 0, 0), 10, 0);
 	heap_sample(&h, IDS(4, 2), VALUES(1, 11, 1, 11), 11, 0);
 	p = wb_profile(&h.w);
+	p->period = 1;
 	r = encode(p, NULL, seen);
 	ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_objects")), 3 + 1);
 	x = otlp_profile(r, 0, "alloc_space");
@@ -564,6 +565,37 @@ START_TEST(allocations_are_those_since_the_last_export)
 	drop(r);
 	oh_profile_free(p);
 	oh_otlp_seen_free(seen);
+}
+END_TEST
+
+/* However often it is another way, and with an agent that remembers one profile alone. */
+START_TEST(rounding_is_no_allocation)
+{
+	struct oh_otlp_seen *seen;
+	struct oh_profile *p;
+	Request *r;
+
+	for (uint64_t i = 0; i < 4; i++) {
+		seen = oh_otlp_seen_create();
+		p = one_stack(5000, VALUES(2 - i % 2, 1048577 - i / 2, 0, 0));
+		oh_otlp_seen_advance(seen, p, NULL);
+		oh_profile_free(p);
+		p = one_stack(6000, VALUES(1 + i % 2, 1048576 + i / 2, 1, 1048576));
+		r = encode(p, NULL, seen);
+		ck_assert_ptr_null(otlp_profile(r, 0, "alloc_objects"));
+		ck_assert_ptr_null(otlp_profile(r, 0, "alloc_space"));
+		ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "inuse_space")), 1048576);
+		drop(r);
+		oh_profile_free(p);
+		/* The least that a sample adds is the period. */
+		p = one_stack(6000, VALUES(2, 1048576 + 524287, 0, 0));
+		r = encode(p, NULL, seen);
+		ck_assert_int_eq(
+		    otlp_sum(otlp_profile(r, 0, "alloc_space")), 524286 + (int64_t)(i / 2));
+		drop(r);
+		oh_profile_free(p);
+		oh_otlp_seen_free(seen);
+	}
 }
 END_TEST
 
@@ -800,6 +832,7 @@ add(TCase *tc)
 	tcase_add_test(tc, addresses_become_those_of_the_elf_file);
 	tcase_add_test(tc, ids_are_of_the_content);
 	tcase_add_test(tc, allocations_are_those_since_the_last_export);
+	tcase_add_test(tc, rounding_is_no_allocation);
 	tcase_add_test(tc, another_process_begins_anew);
 	tcase_add_test(tc, profiles_share_a_dictionary_and_equal_resources);
 	tcase_add_test(tc, what_does_not_fit_comes_in_parts_with_the_same_ids);
