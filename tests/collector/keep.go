@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// keep.go - an exporter, "keep", that writes each request into files of a folder.
 
 package main
 
@@ -20,8 +22,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pprofile"
 )
-
-// The exporter "keep" writes each request into files of a folder.
 
 type keepConfig struct {
 	Folder string `mapstructure:"folder"`
