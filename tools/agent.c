@@ -125,11 +125,15 @@ trouble(struct agent *a, const char *what, const char *why)
 	    *what != '\0' ? ": " : "", why);
 }
 
-/* Write the state if it has changed, but not all the time. */
+/*
+ * Write the state if it has changed: at once if profiles have left the spool, which
+ * nobody could count again if we were killed; else not all the time.
+ */
 static void
 save(struct agent *a, bool now)
 {
 	struct oh_agent_state *st = &a->state;
+	uint64_t left = st->taken - st->spooled;
 	int64_t ms = oh_now_ms();
 
 	st->spooled = a->spool.count;
@@ -139,6 +143,7 @@ save(struct agent *a, bool now)
 	st->taken = st->sent + st->empty + st->refused + st->damaged + st->lost_size +
 		    st->lost_age + st->spooled;
 	st->next_s = a->next_ms > ms ? (int64_t)time(NULL) + (a->next_ms - ms + 999) / 1000 : 0;
+	now = now || st->taken - st->spooled != left;
 	if (!now && (ms < a->saved_ms + SAVE_MS ||
 			(memcmp(st, &a->saved, sizeof(*st)) == 0 && ms < a->saved_ms + LOOK_MS)))
 		return;

@@ -127,6 +127,7 @@ is_agent() {
 	[ -n "$agent" ] && ! is_gone "$agent" && tr '\0' ' ' <"/proc/$agent/cmdline" | grep -qF -e "--spool $spool "
 }
 
+kills=0
 # kill_agent NAME - and wait for the next one.
 kill_agent() {
 	if ! until_true is_agent; then
@@ -134,6 +135,7 @@ kill_agent() {
 		return
 	fi
 	before=$agent
+	kills=$((kills + 1))
 	kill -9 "$before"
 	if until_true is_another; then ok "$1"; else not_ok "$1" "no other agent comes"; fi
 }
@@ -223,6 +225,12 @@ decode "$work/last.pb.gz"
 check 'the last profile is that of the end' grep -qx 'comment trigger: exit' "$text"
 check 'the agent ends after the server' until_true is_gone "$agent"
 equal 'nothing waits' "$(find "$spool" -name '*.pb.gz' -o -name '*.process' -o -name '*.tmp')" ''
+sent=$(tells Sent | sed 's/ .*//')
+if [ $((sent - count)) -le $kills ] && [ $((count - sent)) -le $kills ]; then
+	ok "--status counts those of all agents: $sent of $count sent"
+else
+	not_ok '--status counts those of all agents' "$sent, not $count; $kills were killed"
+fi
 equal 'nothing was refused, nothing lost' "$(status | losses)" '0 0 0 0 0 0'
 
 equal 'the server ended well, as without us' "$(cat "$box/status")" "$(cat "$work/base/status")"
