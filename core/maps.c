@@ -11,6 +11,10 @@
  * of the child until it is read, so for shared mappings mincore is asked,
  * which knows of the file's pages.  Reading a hole of a shared mapping would
  * fill it.
+ *
+ * A process that has given up rights may read neither.  Then mincore is asked
+ * for private mappings as well.  It does not know what is in swap, and of a file
+ * it may say anything; such mappings are taken whole.
  */
 #include "core/maps.h"
 
@@ -56,6 +60,9 @@ parse_head(const char *line, struct oh_map *m)
 	m->shared = s[4] == 's';
 	size_t n = strlen(s);
 	m->main_stack = n > 7 && strcmp(s + n - 7, "[stack]") == 0;
+	for (int i = 0; i < 3 && s != NULL; i++) /* mode, offset, device: then the inode */
+		s = strchr(s + 1, ' ');
+	m->file = s != NULL && s[1] >= '1' && s[1] <= '9';
 	return true;
 }
 
@@ -87,13 +94,18 @@ parse_field(const char *line, struct oh_map *m)
 {
 	if (strncmp(line, "Rss:", 4) == 0) {
 		m->nothing = is_zero(line);
+	} else if (strncmp(line, "Anonymous:", 10) == 0) {
+		/* Of a file nothing was changed: it holds no pointers. */
+		m->nothing = m->nothing || (is_zero(line) && m->file && !m->shared);
 	} else if (strncmp(line, "Swap:", 5) == 0) {
-		m->nothing = m->nothing && is_zero(line);
+		m->swapped = !is_zero(line);
+		m->nothing = m->nothing && !m->swapped;
 	} else if (strncmp(line, "VmFlags:", 8) == 0) {
 		m->device = has_flag(line, "io") || has_flag(line, "pf");
 		m->wiped = has_flag(line, "wf");
-		/* Huge pages of their own kind are counted elsewhere. */
-		m->nothing = m->nothing && !has_flag(line, "ht");
+		m->huge = has_flag(line, "ht");
+		/* They are counted elsewhere. */
+		m->nothing = m->nothing && !m->huge;
 	}
 }
 
@@ -260,7 +272,7 @@ private_by_entry(int pagemap, uintptr_t from, uintptr_t to, struct run *r)
 }
 
 static int
-shared_resident(uintptr_t from, uintptr_t to, struct run *r)
+resident(uintptr_t from, uintptr_t to, struct run *r)
 {
 	unsigned char in[1024];
 
@@ -288,7 +300,11 @@ oh_maps_touched(int pagemap, const struct oh_map *m, uintptr_t from, uintptr_t t
 	from = (from < m->start ? m->start : from) & ~(PAGE - 1);
 	to = ((to > m->limit ? m->limit : to) + PAGE - 1) & ~(PAGE - 1);
 	if (m->shared) {
-		err = shared_resident(from, to, &r);
+		err = resident(from, to, &r);
+	} else if (pagemap < 0 && (m->swapped || (m->file && !m->huge))) {
+		extend(&r, from, to);
+	} else if (pagemap < 0) {
+		err = resident(from, to, &r);
 	} else {
 		err = private_by_scan(pagemap, from, to, &r);
 		/* An older kernel does not know the request: it found nothing yet. */

@@ -17,9 +17,12 @@ struct oh_map {
 	uintptr_t start, limit; /* [start, limit) */
 	bool read, write, shared;
 	bool main_stack; /* "[stack]" */
+	bool file;       /* of a file */
 	/* Only from smaps: */
 	bool device;  /* reading may do something, or is not possible */
 	bool wiped;   /* MADV_WIPEONFORK */
+	bool huge;    /* of huge pages of their own kind */
+	bool swapped; /* some of it is in swap */
 	bool nothing; /* no page of it is in memory or swap, as this process sees it */
 };
 
@@ -35,8 +38,10 @@ int oh_maps_each(
  * Call `fn` for each run of pages of `m`, cut to [from, to), that can hold
  * what a program wrote: those of a private mapping that are its own (not the
  * file's, not the zero page), in memory or in swap; those of a shared one that
- * are in memory.  `pagemap` is /proc/PID/pagemap of the calling process.
- * Returns 0, or -E... when the kernel does not say.
+ * are in memory.  `pagemap` is /proc/PID/pagemap of the calling process, or -1
+ * where it may not be read, as after setuid(2): then there are more runs, with
+ * pages of files and zero pages among them, but none is missing.  Returns 0, or -E... when the
+ * kernel does not say.
  */
 int oh_maps_touched(int pagemap, const struct oh_map *m, uintptr_t from, uintptr_t to,
     void (*fn)(uintptr_t start, uintptr_t limit, void *arg), void *arg);

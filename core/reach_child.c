@@ -10,6 +10,7 @@
  */
 #include "core/reach_inside.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -415,7 +416,10 @@ oh_reach_child(struct oh_reach_check *c)
 
 	settle_in(c);
 	int smaps = open_own(c, "/proc/self/smaps");
-	c->pagemap = open_own(c, "/proc/self/pagemap");
+	/* After setuid(2) only who has more rights may read it: then it is done without. */
+	c->pagemap = (int)oh_sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+	if (c->pagemap < 0 && c->pagemap != -EACCES)
+		leave(r, "/proc/self cannot be read");
 	oh_live_each(collect, c);
 	if (r->count == c->room)
 		leave(r, "too many blocks were sampled meanwhile");

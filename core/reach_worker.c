@@ -101,7 +101,11 @@ read_missing(struct oh_reach_check *c)
 	/* The child has cut tangled blocks already: nothing is written to them here. */
 	if (r->missing_count > 0) {
 		oh_points_init(&c->points);
-		pagemap = oh_sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+		pagemap =
+		    oh_sys_openat(AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+		/* Without it, far too much would have to be read. */
+		if (pagemap < 0)
+			r->failed_worker = "memory that a fork leaves out cannot be read";
 	}
 	for (uint32_t i = 0; i < r->missing_count && r->failed_worker == NULL; i++)
 		if (oh_maps_touched(
@@ -133,11 +137,11 @@ count_map(const struct oh_map *m, void *arg)
 	return true;
 }
 
-/* Read /proc/self/maps; 0 or -E... */
+/* Read our maps; 0 or -E... */
 static int
 each_map(char *text, size_t bytes, bool (*fn)(const struct oh_map *, void *), void *arg)
 {
-	long fd = oh_sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	long fd = oh_sys_openat(AT_FDCWD, "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
 		return (int)fd;
@@ -235,23 +239,57 @@ read_epoll(struct oh_reach_region *r, const char *path)
 	(void)oh_sys_close((int)fd);
 }
 
+/* The descriptors of one thread. */
+struct table {
+	struct oh_reach_region *region;
+	const char *thread;
+	uint32_t seen;
+};
+
+static void
+put_path(struct oh_out *path, const char *thread, const char *what, const char *name)
+{
+	oh_out_reset(path);
+	oh_out_str(path, "/proc/self/task/");
+	oh_out_str(path, thread);
+	oh_out_str(path, what);
+	oh_out_str(path, name);
+}
+
 static void
 look_at_descriptor(const char *name, void *arg)
 {
 	static const char wanted[] = "anon_inode:[eventpoll]";
+	struct table *t = arg;
 	struct oh_out path;
 	char to[sizeof(wanted) + 1];
 
-	oh_out_reset(&path);
-	oh_out_str(&path, "/proc/self/fd/");
-	oh_out_str(&path, name);
+	t->seen++;
+	put_path(&path, t->thread, "/fd/", name);
 	long n = oh_sys_readlink(path.text, to, sizeof(to));
 	if (n != (long)sizeof(wanted) - 1 || memcmp(to, wanted, sizeof(wanted) - 1) != 0)
 		return;
-	oh_out_reset(&path);
-	oh_out_str(&path, "/proc/self/fdinfo/");
-	oh_out_str(&path, name);
-	read_epoll(arg, path.text);
+	put_path(&path, t->thread, "/fdinfo/", name);
+	read_epoll(t->region, path.text);
+}
+
+/*
+ * The threads of the program share one table, which ours is not.  Of a thread
+ * that has ended, as the first one may, it is empty.
+ */
+static void
+look_at_thread(const char *name, void *arg)
+{
+	struct table *t = arg;
+	struct oh_out path;
+	char own[OH_OUT_DIGITS];
+
+	if (t->seen > 0 ||
+	    strcmp(name, oh_out_digits(own, (uint64_t)OH_SYS(gettid, 0, 0, 0, 0, 0, 0))) == 0)
+		return;
+	t->thread = name;
+	put_path(&path, name, "/fd", "");
+	(void)each_number(path.text, look_at_descriptor, t);
 }
 
 /* Would our child be the first process of another PID namespace?  That one must be the program's.
@@ -260,18 +298,18 @@ static bool
 child_would_be_elsewhere(void)
 {
 	char here[64], there[64];
-	long n = oh_sys_readlink("/proc/self/ns/pid", here, sizeof(here));
-	long k = oh_sys_readlink("/proc/self/ns/pid_for_children", there, sizeof(there));
+	long n = oh_sys_readlink("/proc/thread-self/ns/pid", here, sizeof(here));
+	long k = oh_sys_readlink("/proc/thread-self/ns/pid_for_children", there, sizeof(there));
 
 	return n <= 0 || n != k || memcmp(here, there, (size_t)n) != 0;
 }
 
-/* Memory of the process that is not swapped out; 0 = not known. */
+/* Memory of a thread's process that is not swapped out; 0 = not known, or it has ended. */
 static uint64_t
-resident_bytes(void)
+resident_bytes(const char *statm)
 {
 	char text[128];
-	long fd = oh_sys_openat(AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC, 0);
+	long fd = oh_sys_openat(AT_FDCWD, statm, O_RDONLY | O_CLOEXEC, 0);
 	uint64_t pages = 0;
 
 	if (fd < 0)
@@ -387,7 +425,8 @@ look(struct oh_reach_check *c)
 		return "no memory";
 	if (each_map(c->region->text, OH_REACH_TEXT, keep_mapped, c) != 0)
 		return "/proc/self cannot be read";
-	(void)each_number("/proc/self/fd", look_at_descriptor, c->region);
+	struct table table = { .region = c->region };
+	(void)each_number("/proc/self/task", look_at_thread, &table);
 	if (c->region->failed_worker != NULL)
 		return c->region->failed_worker;
 	/* No exit signal, nothing shared: a fork that the program cannot see. */
@@ -469,12 +508,16 @@ make_check(struct oh_reach_check *c, struct oh_reach_result *ret)
 
 	if (oh_sys_forbidden())
 		return "the program has confined itself";
-	if (ask->max_memory_bytes > 0 && resident_bytes() > ask->max_memory_bytes)
+	uint64_t bytes = resident_bytes("/proc/thread-self/statm");
+	if (ask->max_memory_bytes > 0 && bytes > ask->max_memory_bytes)
 		return "the process is larger than OTHEAP_LEAK_MAX_MEMORY";
 	if (child_would_be_elsewhere())
 		return "children go to another PID namespace, or /proc/self cannot be read";
 	if (each_number("/proc/self/task", count_one, &threads) != 0)
 		return "/proc/self cannot be read";
+	/* The first thread is listed as long as there are others. */
+	if (bytes > 0 && resident_bytes("/proc/self/statm") == 0)
+		threads--;
 	c->unseen = threads > ask->waiting + 1 ? threads - ask->waiting - 1 : 0;
 	const char *why = look(c);
 	if (why == NULL)

@@ -29,20 +29,25 @@ checked() {
 	grep -q '^comment leak check: lost ' "$text"
 }
 
+# as_told NAME - does the profile in $text say of each class what the program did?
+as_told() {
+	check "$1: a check was made" checked
+	grep '^class ' "$out" >"$work/classes"
+	while read -r _ fn class n; do
+		equal "$1: $fn is $class" "$(of_class "$fn" "$class")" "$n"
+	done <"$work/classes"
+	# Nothing else of the program's is said to be lost.
+	expected=$(awk '$3 == "lost" { n += $4 } END { print n + 0 }' "$work/classes")
+	equal "$1: as many are lost as were lost" \
+	    "$(sed -n 's/^comment leak check: lost \([0-9]*\) .*/\1/p' "$text")" "$expected"
+}
+
 for mode in plain sizes memory odd register threads fiber; do
 	leaks "$prog/lost" $mode
 	equal "lost $mode: status" "$rc" 0
 	inside "lost $mode"
 	decode_last "lost $mode" || continue
-	check "lost $mode: a check was made" checked
-	grep '^class ' "$out" >"$work/classes"
-	while read -r _ fn class n; do
-		equal "lost $mode: $fn is $class" "$(of_class "$fn" "$class")" "$n"
-	done <"$work/classes"
-	# Nothing else of the program's is said to be lost.
-	expected=$(awk '$3 == "lost" { n += $4 } END { print n + 0 }' "$work/classes")
-	equal "lost $mode: as many are lost as were lost" \
-	    "$(sed -n 's/^comment leak check: lost \([0-9]*\) .*/\1/p' "$text")" "$expected"
+	as_told "lost $mode"
 	case $mode in
 	threads)
 		equal "lost $mode: what may be in registers is counted" \
@@ -58,6 +63,29 @@ for mode in plain sizes memory odd register threads fiber; do
 	equal "lost $mode: the sums are as without a check" "$(sum_all)" "$(text=$work/with && sum_all)"
 	equal "lost $mode: nothing is said of a check that was not asked for" "$(grep -cE '^comment leak| leak=' "$text")" 0
 done
+
+# Where the first thread has ended, /proc/PID shows nothing of the process's memory.
+for mode in plain odd; do
+	leaks "$prog/lost" leader $mode
+	equal "lost leader $mode: status" "$rc" 0
+	decode_last "lost leader $mode" && as_told "lost leader $mode"
+done
+
+# Who has become another user may not read all of its own /proc/PID.
+if [ "$(id -u)" = 0 ]; then
+	chmod 711 "$work"
+	mkdir -m 1777 "$work/open"
+	for mode in plain odd; do
+		rm -f "$work/open"/*
+		leaks OTHEAP_DIR="$work/open" "$prog/lost" $mode drop
+		equal "lost $mode drop: status" "$rc" 0
+		equal "lost $mode drop: silent" "$(cat "$err")" ''
+		dir=$work/open
+		decode_last "lost $mode drop" && as_told "lost $mode drop"
+	done
+else
+	skip "lost: another user" "only root can become one"
+fi
 
 # ---- two other judges --------------------------------------------------------------
 

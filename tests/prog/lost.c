@@ -14,6 +14,8 @@
  *	fiber	 ends on a stack that is a block itself
  *	watch	 asks for two leak checks and looks whether it can see the child
  *	share	 many blocks of two sizes, every other one lost
+ *	MODE drop	 the same, having become another user
+ *	leader MODE	 the same, but the first thread is gone at the end
  *	big N [wait]	N MiB of live memory, some lost; waits for the end of its
  *		 standard input
  */
@@ -541,37 +543,56 @@ grow(long mib)
 	}
 }
 
-int
-main(int argc, char **argv)
+static SITE int
+go(char **argv)
 {
-	const char *mode = argc > 1 ? argv[1] : "plain";
+	static const struct {
+		const char *name;
+		void (*fn)(void);
+	} modes[] = { { "plain", plain }, { "sizes", lose_sizes }, { "memory", keep_in_memory },
+		{ "odd", keep_oddly }, { "register", end_with_register },
+		{ "threads", start_threads }, { "fiber", end_on_fiber }, { "watch", watch },
+		{ "share", share } };
+	const char *mode = argv[1], *how = mode != NULL ? argv[2] : NULL;
+	size_t i = 0, count = sizeof(modes) / sizeof(*modes);
 
-	if (strcmp(mode, "plain") == 0)
-		plain();
-	else if (strcmp(mode, "sizes") == 0)
-		lose_sizes();
-	else if (strcmp(mode, "memory") == 0)
-		keep_in_memory();
-	else if (strcmp(mode, "odd") == 0)
-		keep_oddly();
-	else if (strcmp(mode, "register") == 0)
-		end_with_register();
-	else if (strcmp(mode, "threads") == 0)
-		start_threads();
-	else if (strcmp(mode, "fiber") == 0)
-		end_on_fiber();
-	else if (strcmp(mode, "watch") == 0)
-		watch();
-	else if (strcmp(mode, "share") == 0)
-		share();
-	else if (strcmp(mode, "big") == 0 && argc > 2)
-		grow(atol(argv[2]));
+	while (mode != NULL && i < count && strcmp(mode, modes[i].name) != 0)
+		i++;
+	if (i < count)
+		modes[i].fn();
+	else if (strcmp(mode, "big") == 0 && how != NULL)
+		grow(atol(how));
 	else
 		return 2;
-	if (argc > 3) {
+	if (how != NULL && argv[3] != NULL) {
 		say("ready");
 		wait_for_eof();
 	}
+	if (how != NULL && strcmp(how, "drop") == 0) {
+		CHECK(setresgid(65534, 65534, 65534) == 0);
+		CHECK(setresuid(65534, 65534, 65534) == 0);
+	}
 	scrub();
 	return bad_count != 0;
+}
+
+static pthread_t first;
+
+static void *
+go_alone(void *argv)
+{
+	CHECK(pthread_join(first, NULL) == 0);
+	exit(go(argv));
+}
+
+int
+main(int argc, char **argv)
+{
+	pthread_t second;
+
+	if (argc < 2 || strcmp(argv[1], "leader") != 0)
+		return go(argv);
+	first = pthread_self();
+	CHECK(pthread_create(&second, NULL, go_alone, argv + 1) == 0);
+	pthread_exit(NULL);
 }

@@ -46,6 +46,7 @@ static const char smaps[] =
     "00400000-00452000 r-xp 00000000 08:02 173521 /usr/bin/dbus-daemon\n"
     "Size:                328 kB\n"
     "Rss:                 100 kB\n"
+    "Anonymous:             0 kB\n"
     "Swap:                  0 kB\n"
     "VmFlags: rd ex mr mw me dw \n"
     "7f0000000000-7f0000010000 rw-s 00000000 00:05 99 /dev/card pf (deleted)\n"
@@ -67,20 +68,34 @@ static const char smaps[] =
     "7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                   [stack]\n"
     "Rss:                  12 kB\n"
     "Swap:                  0 kB\n"
-    "VmFlags: rd wr mr mw me gd ac \n";
+    "VmFlags: rd wr mr mw me gd ac \n"
+    "7ffd00030000-7ffd00031000 rw-p 00010000 08:02 7 /usr/lib/libc.so.6\n"
+    "Rss:                   4 kB\n"
+    "Anonymous:             4 kB\n"
+    "Swap:                  0 kB\n"
+    "VmFlags: rd wr mr mw me ac \n"
+    "7ffd00040000-7ffd00041000 rw-p 00010000 08:02 7 /usr/lib/libc.so.6\n"
+    "Rss:                   0 kB\n"
+    "Anonymous:             0 kB\n"
+    "Swap:                  4 kB\n"
+    "VmFlags: rd wr mr mw me ac \n";
 
 static void
 check_smaps(void)
 {
-	ck_assert_uint_eq(found_count, 6);
+	ck_assert_uint_eq(found_count, 8);
 	ck_assert_uint_eq(found[0].start, 0x400000);
 	ck_assert_uint_eq(found[0].limit, 0x452000);
-	ck_assert(found[0].read && !found[0].write && !found[0].shared && !found[0].nothing);
+	ck_assert(found[0].read && !found[0].write && !found[0].shared);
+	ck_assert(found[0].file && found[0].nothing); /* the file's own pages */
 	ck_assert(found[1].shared && found[1].device && found[1].write && found[1].nothing);
 	ck_assert(found[2].wiped && !found[2].nothing && !found[2].device);
+	ck_assert(found[2].swapped && !found[2].file && !found[2].huge);
 	ck_assert(!found[3].read && found[3].nothing && !found[3].wiped);
-	ck_assert(!found[4].nothing); /* huge pages are not in these counts */
-	ck_assert(found[5].main_stack && !found[4].main_stack);
+	ck_assert(!found[4].nothing && found[4].huge); /* they are not in these counts */
+	ck_assert(found[5].main_stack && !found[4].main_stack && !found[5].file);
+	ck_assert(found[6].file && !found[6].nothing && !found[6].swapped);
+	ck_assert(found[7].swapped && !found[7].nothing);
 }
 
 START_TEST(every_field_is_understood)
@@ -275,8 +290,41 @@ START_TEST(a_part_is_cut_at_pages)
 	ck_assert_uint_eq(run_count, 1);
 	is_run(0, p, 3, 6);
 	close(fd);
-	ck_assert_int_lt(oh_maps_touched(-1, &m, 0, UINTPTR_MAX, keep_run, runs), 0);
 	munmap(p, 20 * PAGE);
+}
+END_TEST
+
+/* Nothing is missing where pagemap may not be read. */
+START_TEST(without_pagemap)
+{
+	char *p = map(50 * PAGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	struct oh_map m = {
+		.start = (uintptr_t)p, .limit = (uintptr_t)p + 50 * PAGE, .read = true
+	};
+
+	p[9 * PAGE] = 1;
+	p[10 * PAGE] = 1;
+	run_count = 0;
+	ck_assert_int_eq(oh_maps_touched(-1, &m, 0, UINTPTR_MAX, keep_run, runs), 0);
+	ck_assert_uint_eq(run_count, 1);
+	is_run(0, p, 9, 10);
+	m.huge = m.file = true; /* known as anonymous memory is */
+	run_count = 0;
+	ck_assert_int_eq(oh_maps_touched(-1, &m, 0, UINTPTR_MAX, keep_run, runs), 0);
+	ck_assert_uint_eq(run_count, 1);
+	is_run(0, p, 9, 10);
+	m.huge = false;
+	run_count = 0;
+	ck_assert_int_eq(oh_maps_touched(-1, &m, m.start + PAGE, UINTPTR_MAX, keep_run, runs), 0);
+	ck_assert_uint_eq(run_count, 1);
+	is_run(0, p, 1, 49);
+	m.file = false;
+	m.swapped = true;
+	run_count = 0;
+	ck_assert_int_eq(oh_maps_touched(-1, &m, 0, UINTPTR_MAX, keep_run, runs), 0);
+	ck_assert_uint_eq(run_count, 1);
+	is_run(0, p, 0, 49);
+	munmap(p, 50 * PAGE);
 }
 END_TEST
 
@@ -292,6 +340,7 @@ add(TCase *tc)
 	tcase_add_test(tc, of_a_private_file_only_what_is_changed);
 	tcase_add_test(tc, of_shared_memory_what_is_there);
 	tcase_add_test(tc, a_part_is_cut_at_pages);
+	tcase_add_test(tc, without_pagemap);
 }
 
 int
