@@ -11,8 +11,17 @@
  *	it, and the program's wait() does not find it unless it asks for __WALL
  *	(wait(2)).  The command itself cannot be such a child, as exec makes
  *	SIGCHLD its exit signal.  When the go-between ends before the command,
- *	init becomes its parent.  (Or the program, where that is the first process
- *	of a PID namespace or a subreaper: such get children of others anyway.)
+ *	init becomes its parent.
+ *
+ *	Or the program itself, where that is the first process of a PID namespace
+ *	or a subreaper, and a wait() for all its children would not return while
+ *	the agent lives.  There the go-between stays as long as the command, a copy
+ *	of the process (as after fork) that gives back all memory but two pages of
+ *	code and a stack.
+ *
+ * Memory ordering
+ *	[L1] keeper_says.done: the keeper's release orders `error` before it, the
+ *	     worker's acquire reads that afterwards.
  *
  * They make raw system calls only and write to `job` alone.  The table of
  * descriptors is a copy of the worker's, which has nothing of the program's but
@@ -28,15 +37,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "core/atomic.h"
 #include "core/base.h"
 #include "core/modules.h"
 #include "core/sys.h"
 
 #define STACK_BYTES ((size_t)16 * 1024)
 #define STEP_MS 5
+#define PAGE ((uintptr_t)4096)
+#define ADDRESS_END ((uintptr_t)0x7ffffffff000) /* of a process, x86-64 */
+#define KEEPER_WAIT_MS 10000
 
 static char command[PATH_MAX]; /* "" = none */
 static char **environment;     /* NULL-terminated; never changed */
@@ -190,20 +204,21 @@ clone_with(long exit_signal, char *top, void (*fn)(void))
 	register long r10 __asm__("r10") = 0;
 	register long r8 __asm__("r8") = 0;
 
-	__asm__ volatile("syscall\n\t"
-			 "testq %%rax, %%rax\n\t"
-			 "jnz 1f\n\t"
-			 "xorl %%ebp, %%ebp\n\t"
-			 "call *%[fn]\n\t"
-			 "movl $127, %%edi\n\t"
-			 "movl %[exit], %%eax\n\t"
-			 "syscall\n\t"
-			 "hlt\n"
-			 "1:"
-			 : "=a"(ret)
-			 : "a"((long)SYS_clone), "D"(flags), "S"(top), "d"(0L), "r"(r10),
-			 "r"(r8), [fn] "r"(fn), [exit] "i"(SYS_exit_group)
-			 : "rcx", "r11", "memory");
+	__asm__ volatile(
+	    "syscall\n\t"
+	    "testq %%rax, %%rax\n\t"
+	    "jnz 1f\n\t"
+	    "xorl %%ebp, %%ebp\n\t"
+	    "call *%[fn]\n\t"
+	    "movl $127, %%edi\n\t"
+	    "movl %[exit], %%eax\n\t"
+	    "syscall\n\t"
+	    "hlt\n"
+	    "1:"
+	    : "=a"(ret)
+	    : "a"((long)SYS_clone), "D"(flags), "S"(top), "d"(0L), "r"(r10),
+	    "r"(r8), [fn] "b"(fn), [exit] "i"(SYS_exit_group) /* rbp is cleared before fn */
+	    : "rcx", "r11", "memory");
 	return ret;
 }
 
@@ -256,6 +271,107 @@ go_between(void)
 		job.status = wait_for(pid, until);
 }
 
+/* ---- the go-between that stays --------------------------------------------------------- */
+
+/* What it tells who made it: shared memory, as all else of it is a copy. */
+struct keeper_says {
+	uint32_t done; /* [L1] */
+	int error;
+};
+
+static long keeper; /* the last one, perhaps still to be taken off the list; 0 = none */
+
+/* Does the kernel make it the parent of orphans? */
+static bool
+is_given_orphans(void)
+{
+	int subreaper = 0;
+
+	return oh_sys_getpid() == 1 ||
+	       (OH_SYS(prctl, PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0, 0) == 0 && subreaper);
+}
+
+static void
+unmap_between(uintptr_t from, uintptr_t to)
+{
+	if (from < to)
+		(void)OH_SYS(munmap, from, to - from, 0, 0, 0, 0);
+}
+
+/*
+ * Without memory but what this function needs: it calls nothing that is not
+ * inlined and touches nothing but its stack.
+ */
+static _Noreturn OH_NOINLINE void
+keep_child(long pid)
+{
+	uintptr_t code = (uintptr_t)&keep_child & -PAGE;
+	uintptr_t stack = ((uintptr_t)__builtin_frame_address(0) & -PAGE) - PAGE;
+	uintptr_t low = code < stack ? code : stack, high = code < stack ? stack : code;
+
+	unmap_between(0, low);
+	unmap_between(low + 2 * PAGE, high);
+	unmap_between(high + 2 * PAGE, ADDRESS_END);
+	while (OH_SYS(wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR)
+		;
+	for (;;)
+		(void)OH_SYS(exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+static _Noreturn void
+be_the_keeper(struct keeper_says *says)
+{
+	static const char name[] = "otheap";
+	uint64_t all = UINT64_MAX;
+
+	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof(all), 0, 0);
+	/* Not with the terminal's signals, nor in a folder that is to be unmounted. */
+	(void)OH_SYS(setsid, 0, 0, 0, 0, 0, 0);
+	(void)OH_SYS(chdir, "/", 0, 0, 0, 0, 0);
+	oh_sys_default_action(SIGCHLD);
+	(void)OH_SYS(prctl, PR_SET_NAME, name, 0, 0, 0, 0);
+	long pid = clone_with(SIGCHLD, stacks[1] + STACK_BYTES, be_the_command);
+	(void)OH_SYS(close_range, 0, UINT32_MAX, 0, 0, 0, 0);
+	says->error = pid < 0 ? (int)pid : job.error;
+	oh_store_release(&says->done, 1); /* [L1] */
+	(void)OH_SYS(futex, &says->done, FUTEX_WAKE, 1, 0, 0, 0);
+	keep_child(pid);
+}
+
+/* The command, as a child of a process that stays and that nobody's wait() finds. */
+static int
+launch_kept(void)
+{
+	int64_t until = now_ms() + KEEPER_WAIT_MS;
+	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	int error = -ETIMEDOUT;
+
+	long at = OH_SYS(mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1L, 0);
+	if (oh_sys_failed(at))
+		return (int)at;
+	struct keeper_says *says = (struct keeper_says *)at;
+	long pid = OH_SYS(clone, 0, 0, 0, 0, 0, 0);
+	if (pid == 0)
+		be_the_keeper(says);
+	if (pid < 0)
+		error = (int)pid;
+	/* It may be killed before it says anything. */
+	while (pid > 0 && error == -ETIMEDOUT && now_ms() < until) {
+		if (oh_load_acquire(&says->done) != 0) /* [L1] */
+			error = says->error;
+		else if (OH_SYS(wait4, pid, 0, WNOHANG | __WCLONE, 0, 0, 0) != 0)
+			error = -ECHILD;
+		else
+			(void)OH_SYS(futex, &says->done, FUTEX_WAIT, 0, &step, 0, 0);
+	}
+	if (pid > 0)
+		keeper = pid;
+	(void)oh_sys_unmap(says, PAGE);
+	return error;
+}
+
+/* ---- start it ------------------------------------------------------------------------- */
+
 int
 oh_launch(const char *const *argv, bool quiet, uint32_t wait_ms)
 {
@@ -265,6 +381,10 @@ oh_launch(const char *const *argv, bool quiet, uint32_t wait_ms)
 	job.quiet = quiet;
 	job.wait_ms = wait_ms;
 	job.error = job.status = 0;
+	if (keeper > 0 && OH_SYS(wait4, keeper, 0, WNOHANG | __WCLONE, 0, 0, 0) != 0)
+		keeper = 0;
+	if (wait_ms == 0 && is_given_orphans())
+		return launch_kept();
 	long pid = clone_with(0, stacks[0] + STACK_BYTES, go_between);
 	if (pid < 0)
 		return (int)pid;

@@ -252,6 +252,22 @@ if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
 	check "first of a namespace: no agent outside takes it" owns 1
 	finish
 	equal "first of a namespace: nothing is left" "$(ls "$spool/leaks")" ""
+	# Orphans become its children; an agent that lives on must not be one that it waits for.
+	cat >"$work/stays" <<-END
+		#!/bin/sh
+		echo up >"$work/up"
+		exec sleep 60
+	END
+	chmod 755 "$work/stays"
+	rm -f "$work/up"
+	start unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$work/stays" \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=1 "$prog/watch" plain
+	wait_said ready
+	check "first of a namespace: the agent stays" until_true test -e "$work/up"
+	sleep 0.2
+	finish
+	equal "first of a namespace: no child to wait for: status" "$rc" 0
+	inside "first of a namespace: no child to wait for"
 	# Under /tmp, a folder of somebody else's is not used.
 	theirs=/tmp/otheap-test-$$
 	mkdir "$theirs" && chown 65534 "$theirs"
