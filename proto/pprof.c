@@ -19,7 +19,8 @@
  * Invariants
  *	I1  Location ids are 1 .. n in order of appearance, one per distinct
  *	    frame (module and pc).
- *	I2  A location names mapping m only if mapping m is written.
+ *	I2  Mapping ids are 1 .. n, too, 1 being the main program; those that a
+ *	    location names are written.  (Parca takes no others.)
  *	I3  What protobuf-c says it packed is what the sink was given (R32).
  */
 #include "proto/pprof.h"
@@ -70,7 +71,9 @@ struct encoder {
 	size_t slot_count;   /* a power of two */
 	uint64_t locations;  /* ids given out */
 	uint64_t unknown_id; /* of UNKNOWN_STACK; 0 = not needed yet */
-	bool *mapping_used;  /* [module_count + 1], by module id */
+	uint32_t *mapping;   /* [module_count + 1]: id by module; 0 = not needed yet */
+	uint32_t *mapped;    /* [module_count + 1]: module by id */
+	uint32_t mappings;   /* ids given out */
 	uint64_t *ids;       /* [deepest stack] */
 	double carry[TYPES]; /* see whole() */
 	uint32_t key_bytes, key_thread, key_age, unit_bytes, unit_age;
@@ -147,13 +150,25 @@ reserve(struct encoder *e)
 	return true;
 }
 
+/* The id of the module's mapping. */
+static uint32_t
+mapping_of(struct encoder *e, uint32_t module)
+{
+	if (module == 0 || module > e->snap->module_count)
+		return 0;
+	if (e->mapping[module] == 0) {
+		e->mapping[module] = ++e->mappings;
+		e->mapped[e->mappings] = module;
+	}
+	return e->mapping[module];
+}
+
 /* The id of the frame's location, which is written if it is new; 0 without memory. */
 static uint64_t
 location_of(struct encoder *e, oh_frame f)
 {
 	Location m = LOCATION_INIT;
 	uint64_t pc = oh_frame_pc(f);
-	unsigned module = oh_frame_module(f);
 
 	if (!reserve(e))
 		return 0;
@@ -162,11 +177,8 @@ location_of(struct encoder *e, oh_frame f)
 		return slot->id;
 	slot->frame = f;
 	slot->id = ++e->locations;
-	if (module > e->snap->module_count)
-		module = 0;
-	e->mapping_used[module] = true;
 	m.id = slot->id;
-	m.mapping_id = module;
+	m.mapping_id = mapping_of(e, oh_frame_module(f));
 	m.address = pc == 0 ? 0 : pc - 1;
 	PUT(e, location, &m);
 	return slot->id;
@@ -212,14 +224,11 @@ add_hex(struct encoder *e, const uint8_t *bytes, uint32_t len)
 static void
 put_mappings(struct encoder *e)
 {
-	for (uint32_t i = 0; i < e->snap->module_count; i++) {
-		const struct oh_snap_module *module = &e->snap->modules[i];
+	for (uint32_t id = 1; id <= e->mappings; id++) {
+		const struct oh_snap_module *module = &e->snap->modules[e->mapped[id] - 1];
 		Mapping m = MAPPING_INIT;
 
-		/* Readers take the first one for the main program. */
-		if (i != 0 && !e->mapping_used[i + 1])
-			continue;
-		m.id = i + 1;
+		m.id = id;
 		m.memory_start = module->start;
 		m.memory_limit = module->limit;
 		m.file_offset = module->offset;
@@ -563,13 +572,14 @@ oh_pprof_encode(const struct oh_snapshot *snap, struct oh_sink *sink, struct oh_
 			depth_max = snap->sites[i].depth;
 	}
 	(void)oh_strtab_init(&e.strings, scratch);
-	e.mapping_used =
-	    oh_scratch_array(scratch, (size_t)snap->module_count + 1, sizeof(*e.mapping_used));
+	e.mapping = oh_scratch_array(scratch, (size_t)snap->module_count + 1, sizeof(*e.mapping));
+	e.mapped = oh_scratch_array(scratch, (size_t)snap->module_count + 1, sizeof(*e.mapped));
 	e.ids = oh_scratch_array(scratch, depth_max, sizeof(*e.ids));
-	if (e.strings.error != 0 || e.mapping_used == NULL || e.ids == NULL) {
+	if (e.strings.error != 0 || e.mapping == NULL || e.mapped == NULL || e.ids == NULL) {
 		oh_sink_fail(sink, -ENOMEM);
 		return sink->error;
 	}
+	(void)mapping_of(&e, 1); /* readers take the first one for the main program */
 	put_head(&e);
 	e.key_bytes = e.unit_bytes = oh_strtab_add_str(&e.strings, "bytes");
 	e.key_thread = oh_strtab_add_str(&e.strings, "thread");

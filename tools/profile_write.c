@@ -133,11 +133,21 @@ string_of(struct writer *w, uint32_t i)
 	return w->string[i];
 }
 
+/* Give what is marked the ids 1 .. n, in the order it is written in: Parca takes nothing else. */
+static void
+number(uint32_t *ids, size_t count)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (ids[i] != 0)
+			ids[i] = ++n;
+}
+
 static void
 use(struct writer *w)
 {
 	const struct oh_profile *p = w->p;
-	uint32_t locations = 0, functions = 0;
 
 	w->location = oh_xcalloc(p->location_count, sizeof(*w->location));
 	w->function = oh_xcalloc(p->function_count, sizeof(*w->function));
@@ -145,15 +155,12 @@ use(struct writer *w)
 	w->string_order = oh_xcalloc(p->string_count + 1, sizeof(*w->string_order));
 	for (size_t s = 0; s < p->sample_count; s++)
 		for (uint32_t f = p->frame_at[s]; f < p->frame_at[s + 1]; f++)
-			if (w->location[p->frames[f]] == 0)
-				w->location[p->frames[f]] = ++locations;
+			w->location[p->frames[f]] = 1;
 	for (size_t l = 0; l < p->location_count; l++)
-		for (uint32_t i = 0; i < p->line_count[l] && w->location[l] != 0; i++) {
-			uint32_t f = p->lines[p->line_at[l] + i].function;
-
-			if (w->function[f] == 0)
-				w->function[f] = ++functions;
-		}
+		for (uint32_t i = 0; i < p->line_count[l] && w->location[l] != 0; i++)
+			w->function[p->lines[p->line_at[l] + i].function] = 1;
+	number(w->location, p->location_count);
+	number(w->function, p->function_count);
 }
 
 /* ---- what a profile is made of -------------------------------------------------- */
@@ -223,7 +230,7 @@ put_mappings(struct writer *w)
 		size_t i = k == 0 ? p->main_mapping : k <= p->main_mapping ? k - 1 : k;
 		const struct oh_mapping *m = &p->mappings[i];
 
-		put_int(&w->field, 1, i + 1);
+		put_int(&w->field, 1, k + 1);
 		put_int(&w->field, 2, m->start);
 		put_int(&w->field, 3, m->limit);
 		put_int(&w->field, 4, m->offset);
@@ -238,6 +245,17 @@ put_mappings(struct writer *w)
 	free(has);
 }
 
+/* Of the mapping of that number, 1 .. n, as put_mappings() gives it; 0 for none. */
+static uint64_t
+mapping_id(const struct oh_profile *p, uint32_t number)
+{
+	size_t i = (size_t)number - 1;
+
+	if (number == 0)
+		return 0;
+	return i == p->main_mapping ? 1 : i < p->main_mapping ? number + 1 : number;
+}
+
 static void
 put_locations(struct writer *w)
 {
@@ -249,7 +267,7 @@ put_locations(struct writer *w)
 		if (w->location[l] == 0)
 			continue;
 		put_int(&w->field, 1, w->location[l]);
-		put_int(&w->field, 2, p->location_mapping[l]);
+		put_int(&w->field, 2, mapping_id(p, p->location_mapping[l]));
 		put_int(&w->field, 3, p->address[l]);
 		for (uint32_t i = 0; i < p->line_count[l]; i++) {
 			put_int(&w->sub, 1, w->function[lines[i].function]);

@@ -11,6 +11,7 @@
 #include "tools/group.h"
 #include "tools/place.h"
 #include "tools/profile_write.h"
+#include "tools/wire.h"
 
 static struct oh_profile *
 example(void)
@@ -178,17 +179,25 @@ describe(const struct oh_profile *p)
 	return text;
 }
 
+static char *
+write_it(const struct oh_profile *p, size_t *ret_len)
+{
+	char *bytes = NULL;
+	FILE *to = open_memstream(&bytes, ret_len);
+
+	ck_assert(oh_profile_write(p, to));
+	ck_assert_int_eq(fclose(to), 0);
+	return bytes;
+}
+
 static struct oh_profile *
 written(const struct oh_profile *p)
 {
 	struct oh_error err = { "" };
 	struct oh_profile *again;
-	char *bytes = NULL;
 	size_t len = 0;
-	FILE *to = open_memstream(&bytes, &len);
+	char *bytes = write_it(p, &len);
 
-	ck_assert(oh_profile_write(p, to));
-	ck_assert_int_eq(fclose(to), 0);
 	again = oh_profile_read_mem(bytes, len, OH_PROFILE_MAX_DEFAULT, &err);
 	ck_assert_msg(again != NULL, "%s", err.text);
 	free(bytes);
@@ -220,6 +229,81 @@ START_TEST(what_is_written_reads_the_same)
 }
 END_TEST
 
+/* The ids of the mappings, locations and functions are 1 .. n, as they come: how many of each. */
+static void
+count_ids(const char *gzip, size_t len, uint64_t counts[3])
+{
+	uint8_t bytes[4096];
+	struct oh_wire w = { bytes, bytes };
+	struct oh_wire_field f, id;
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)gzip,
+		.avail_in = (uInt)len,
+		.next_out = bytes,
+		.avail_out = sizeof(bytes) };
+
+	ck_assert_int_eq(inflateInit2(&z, 15 + 16), Z_OK);
+	ck_assert_int_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+	w.end = z.next_out;
+	(void)inflateEnd(&z);
+	while (oh_wire_next(&w, &f) > 0) {
+		if (f.number < 3 || f.number > 5)
+			continue;
+		ck_assert_int_gt(oh_wire_next(&f.bytes, &id), 0);
+		ck_assert_uint_eq(id.number, 1);
+		ck_assert_uint_eq(id.value, ++counts[f.number - 3]);
+	}
+}
+
+START_TEST(ids_are_written_in_a_row)
+{
+	static const char *const strings[] = { "", "objects", "count", "space", "bytes", "bytes",
+		"one", "two", "three", "main", "library" };
+	uint64_t counts[3] = { 0, 0, 0 };
+	struct oh_profile *p, *again;
+	struct wb w = { .len = 0 };
+	size_t len = 0;
+	char *bytes;
+
+	/* All the other way round, with gaps and with what no sample needs. */
+	WB_INTS(&w, 1, 1, 2);
+	WB_INTS(&w, 1, 3, 4);
+	WB_SAMPLE(&w, 1, 8, 0, 90, 50);
+	WB_SAMPLE(&w, 2, 6, 0, 70);
+	wb_location(&w, 50, 7, 0x500010, 30, 1, 0, 0);
+	wb_location(&w, 60, 7, 0x500020, 40, 1, 0, 0);
+	wb_location(&w, 70, 3, 0x400010, 20, 1, 0, 0);
+	wb_location(&w, 90, 7, 0x500030, 40, 2, 0, 0);
+	WB_INTS(&w, 5, 40, 8, 8, 0, 0);
+	WB_INTS(&w, 5, 30, 7, 7, 0, 0);
+	WB_INTS(&w, 5, 20, 6, 6, 0, 0);
+	WB_INTS(&w, 3, 3, 0x400000, 0x500000, 0, 9, 0);
+	WB_INTS(&w, 3, 7, 0x500000, 0x600000, 0, 10, 0);
+	for (size_t i = 0; i < OH_ARRAY_LEN(strings); i++)
+		wb_string(&w, strings[i]);
+	p = wb_profile(&w);
+	bytes = write_it(p, &len);
+	count_ids(bytes, len, counts);
+	free(bytes);
+	ck_assert_uint_eq(counts[0], 2);
+	ck_assert_uint_eq(counts[1], 3);
+	ck_assert_uint_eq(counts[2], 3);
+
+	again = written(p);
+	ck_assert_str_eq(stack(again, 0), "three two ");
+	ck_assert_str_eq(stack(again, 1), "one ");
+	for (size_t s = 0; s < 2; s++) {
+		uint32_t l = again->frames[again->frame_at[s]];
+		const struct oh_mapping *m = &again->mappings[again->location_mapping[l] - 1];
+
+		ck_assert_uint_eq(m->start, s == 0 ? 0x500000 : 0x400000);
+	}
+	ck_assert_str_eq(
+	    oh_profile_string(again, again->mappings[again->main_mapping].filename), "main");
+	oh_profile_free(again);
+	oh_profile_free(p);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -228,6 +312,7 @@ add(TCase *tc)
 	tcase_add_test(tc, samples_by_size);
 	tcase_add_test(tc, names_get_short);
 	tcase_add_test(tc, what_is_written_reads_the_same);
+	tcase_add_test(tc, ids_are_written_in_a_row);
 }
 
 int
