@@ -408,6 +408,14 @@ is_type(const char *value, const char *type)
 	       strchr("; \t", value[n]) != NULL;
 }
 
+static enum oh_body
+kind_of(const char *content_type)
+{
+	return is_type(content_type, "application/x-protobuf") ? OH_BODY_OTLP
+	       : is_type(content_type, "text/html")            ? OH_BODY_PAGE
+							       : OH_BODY_OTHER;
+}
+
 void
 oh_export_send(
     struct oh_export *x, const struct oh_request *r, const char *query, struct oh_answer *ret)
@@ -434,6 +442,6 @@ oh_export_send(
 		oh_answer_grpc(ret, status, x->grpc_status, x->grpc_message, x->grpc_details,
 		    x->body, x->body_len);
 	else
-		oh_answer_http(ret, status, is_type(x->content_type, "application/x-protobuf"),
-		    x->retry_after, x->body, x->body_len, (int64_t)time(NULL));
+		oh_answer_http(ret, status, kind_of(x->content_type), x->retry_after, x->body,
+		    x->body_len, (int64_t)time(NULL));
 }

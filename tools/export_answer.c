@@ -191,15 +191,23 @@ is_retryable_http(long status)
 }
 
 void
-oh_answer_http(struct oh_answer *a, long status, bool is_otlp, const char *retry_after,
+oh_answer_http(struct oh_answer *a, long status, enum oh_body kind, const char *retry_after,
     const uint8_t *body, size_t len, int64_t now_s)
 {
 	struct oh_reply r;
 
 	begin(a, status);
+	if (status >= 200 && status < 300 && kind == OH_BODY_PAGE) {
+		/* Web servers that give one to whatever they do not know, and portals before them.
+		 */
+		a->verdict = OH_LATER;
+		a->hopeless = true;
+		say(a, "HTTP status %ld with a web page: nothing there takes profiles", status);
+		return;
+	}
 	if (status >= 200 && status < 300) {
 		a->verdict = OH_SENT;
-		if (is_otlp)
+		if (kind == OH_BODY_OTLP)
 			read_response(a, body, len);
 		return;
 	}

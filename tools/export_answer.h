@@ -34,13 +34,18 @@ struct oh_answer {
 	char text[320];   /* what went wrong, or the server's remark; "" = nothing */
 };
 
+/* What the body of an answer over HTTP is, by its type. */
+enum oh_body {
+	OH_BODY_OTHER, /* or none */
+	OH_BODY_OTLP,  /* may be read as protobuf */
+	OH_BODY_PAGE,  /* for people: this is no answer to us, whatever the status */
+};
+
 /*
  * From a status and the body of an answer over HTTP.  `retry_after` is that
  * header's value or NULL; now_s is Unix time, for its form as a date.
- * The first sets everything; `is_otlp` says whether the body may be read as
- * protobuf.
  */
-void oh_answer_http(struct oh_answer *a, long status, bool is_otlp, const char *retry_after,
+void oh_answer_http(struct oh_answer *a, long status, enum oh_body kind, const char *retry_after,
     const uint8_t *body, size_t len, int64_t now_s);
 
 /*

@@ -21,14 +21,14 @@ judge(const struct oh_export_config *c, const struct oh_answer *a, char *text, s
 		(void)snprintf(text, size, "%s takes profiles", c->shown);
 		return OH_REACH_OK;
 	}
-	if (a->verdict == OH_LATER && answered) {
+	if (a->verdict == OH_LATER && answered && !a->hopeless) {
 		(void)snprintf(
 		    text, size, "%s: %s; profiles wait and are sent again", c->shown, a->text);
 		return OH_REACH_NOTE;
 	}
 	if (a->verdict == OH_LATER) {
-		(void)snprintf(text, size,
-		    "%s: %s; start it, or correct OTEL_EXPORTER_OTLP_ENDPOINT", c->shown, a->text);
+		(void)snprintf(text, size, "%s: %s; %scorrect OTEL_EXPORTER_OTLP_ENDPOINT",
+		    c->shown, a->text, answered ? "" : "start it, or ");
 		return OH_REACH_NO;
 	}
 	if (a->http == 401 || a->http == 403 || a->grpc == 7 || a->grpc == 16) {

@@ -15,6 +15,7 @@ for all that follow; without one: 200) and does what it says:
     reset                    the connection is reset without an answer
     close                    it is closed without one
     big                      200 with an answer of 5 MiB
+    page                     200 with a web page
 
 and leaves N.headers and N.body (without compression) in FOLDER, N from 1, and
 the time it came in N.time, by a clock that nobody sets.  N.ids has the profile
@@ -161,6 +162,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif words[0] == "big":
             self.answer(200, b"x" * (5 << 20))
+        elif words[0] == "page":
+            self.answer(200, b"<html></html>", "text/html; charset=utf-8")
         else:
             more = []
             while len(words) > 1 and "=" in words[1]:

@@ -89,6 +89,12 @@ expect 'a redirection' '307 Location=http://localhost/' 1 'HTTP status 307, a re
 expect 'partial' 'partial 2 too old' 1 '2 profiles were rejected: too old'
 expect 'a warning' 'partial 0 take care' 0 'take care'
 expect 'too much of an answer' 'big' 1 'more than 4194304 bytes'
+# Not a collector at all; and it is no use to wait for one.
+script page
+to_collector "$profile"
+said_one 'a web page' 2 'HTTP status 200 with a web page: nothing there takes profiles'
+to_collector --protocol pyroscope "$profile"
+said_one 'a web page for Pyroscope' 2 'HTTP status 200 with a web page: nothing there takes profiles'
 for status in 429 502 503 504; do
 	expect "later with $status" "$status busy" 2 "HTTP status $status: busy"
 	script "$status" 200
@@ -221,6 +227,8 @@ script '400 nothing in it'
 answers 'doctor: it answers' 0 ok 'answers (HTTP status 400'
 script '503 busy'
 answers 'doctor: later' 0 note '503: busy'
+script page
+answers 'doctor: a web page' 1 no 'a web page: .*OTEL_EXPORTER_OTLP_ENDPOINT'
 script '401 who'
 answers 'doctor: not let in' 1 no OTEL_EXPORTER_OTLP_HEADERS
 script '404 no'

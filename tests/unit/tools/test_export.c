@@ -277,13 +277,27 @@ START_TEST(four_statuses_of_http_are_tried_again)
 		struct oh_answer a;
 		bool later = status == 429 || (status >= 502 && status <= 504);
 
-		oh_answer_http(&a, status, false, "7", NULL, 0, 0);
+		oh_answer_http(&a, status, OH_BODY_OTHER, "7", NULL, 0, 0);
 		ck_assert_msg(a.verdict == (status < 300 ? OH_SENT
 					       : later   ? OH_LATER
 							 : OH_REFUSED),
 		    "%ld", status);
 		ck_assert_int_eq(a.after_ms, later ? 7000 : -1);
 	}
+}
+END_TEST
+
+START_TEST(a_web_page_takes_no_profiles)
+{
+	struct oh_answer a;
+
+	oh_answer_http(&a, 200, OH_BODY_PAGE, NULL, (const uint8_t *)"<html>", 6, 0);
+	ck_assert_int_eq(a.verdict, OH_LATER);
+	ck_assert(a.hopeless);
+	ck_assert_ptr_nonnull(strstr(a.text, "web page"));
+	/* With any other status that says all. */
+	oh_answer_http(&a, 404, OH_BODY_PAGE, NULL, (const uint8_t *)"<html>", 6, 0);
+	ck_assert_int_eq(a.verdict, OH_REFUSED);
 }
 END_TEST
 
@@ -325,14 +339,14 @@ START_TEST(a_partial_success_is_read)
 	wb_int(&partial, 1, 3);
 	wb_bytes(&partial, 2, "too\nold", 7);
 	wb_bytes(&response, 1, partial.b, partial.len);
-	oh_answer_http(&a, 200, true, NULL, response.b, response.len, 0);
+	oh_answer_http(&a, 200, OH_BODY_OTLP, NULL, response.b, response.len, 0);
 	ck_assert_int_eq(a.verdict, OH_SENT);
 	ck_assert_int_eq(a.rejected, 3);
 	ck_assert_ptr_nonnull(strstr(a.text, "old"));
 	ck_assert_ptr_null(strchr(a.text, '\n'));
 	/* Every cut of it is some answer, and none that reads beyond its end. */
 	for (size_t n = 0; n < response.len; n++)
-		oh_answer_http(&a, 200, true, NULL, response.b, n, 0);
+		oh_answer_http(&a, 200, OH_BODY_OTLP, NULL, response.b, n, 0);
 
 	frame.len = 5;
 	frame.b[4] = (uint8_t)response.len;
@@ -405,6 +419,7 @@ add(TCase *tc)
 	tcase_add_test(tc, pyroscope_is_told_where_profiles_go_in_general_and_in_particular);
 	tcase_add_test(tc, an_endpoint_or_a_file_that_cannot_be_used_is_an_error);
 	tcase_add_test(tc, four_statuses_of_http_are_tried_again);
+	tcase_add_test(tc, a_web_page_takes_no_profiles);
 	tcase_add_test(tc, six_statuses_of_grpc_are_tried_again);
 	tcase_add_test(tc, a_partial_success_is_read);
 	tcase_add_test(tc, retry_after_is_seconds_or_a_date);
