@@ -267,8 +267,6 @@ add_pyroscope(struct oh_batch *l, const struct oh_spool *s, const char *name, st
 	oh_symbols_demangle(p);
 	if (!oh_pyroscope_make(&l->pyroscope, p, seen, resource, err))
 		return OH_BATCH_GONE;
-	if (seen != NULL)
-		oh_otlp_seen_advance(seen, p, &l->encoding);
 	keep_file(l, name, origin, true);
 	return OH_BATCH_ADDED;
 }

@@ -16,47 +16,94 @@
 
 #define NANO INT64_C(1000000000)
 
-/* Every alloc_* value becomes what is new since `seen`; the sums of stacks are what counts. */
+/* Leave out the labels that do not tell rows apart. */
 static void
-subtract(struct oh_profile *p, const struct oh_otlp_seen *seen)
+drop_numeric_labels(struct oh_profile *p)
 {
-	struct oh_rows rows = { 0 };
-	struct oh_seen_bytes bytes;
+	uint32_t at = 0, to = 0;
 
-	if (!oh_seen_fits(seen, p))
-		return;
-	oh_seen_bytes_of(&bytes, p);
-	oh_rows_make(&rows, p, false);
-	for (size_t type = 0; type < p->type_count; type++) {
-		int k = oh_seen_type(p, type);
+	for (size_t set = 0; set < p->label_set_count; set++) {
+		uint32_t end = p->label_at[set + 1];
 
-		if (k < 0 || k >= OH_SEEN_TYPES)
-			continue;
-		for (size_t i = 0; i < p->sample_count; i++)
-			p->values[i * p->type_count + type] = 0;
-		for (size_t r = 0; r < rows.count; r++) {
-			const struct oh_seen_item *item = oh_seen_find(seen, rows.rows[r].key);
-			const int64_t *values = rows.values + r * p->type_count;
-			int64_t now = values[type], before = item != NULL ? item->values[k] : 0;
-			bool grew = item == NULL || oh_seen_grew(item, &bytes, values);
-
-			p->values[rows.rows[r].sample * p->type_count + type] =
-			    grew && now > before ? now - before : 0;
-		}
+		for (; at < end; at++)
+			if (oh_label_is_sent(&p->labels[at], false))
+				p->labels[to++] = p->labels[at];
+		p->label_at[set + 1] = to;
 	}
-	oh_rows_release(&rows);
-	p->duration_ns = p->time_ns - seen->time_ns;
-	if (p->duration_ns < 0)
-		p->duration_ns = 0;
 }
 
-static bool
-has_values(const struct oh_profile *p)
+/* Take off the rows' alloc_* what was there before. */
+static void
+subtract(struct oh_rows *rows, const struct oh_profile *p, const struct oh_otlp_seen *before)
 {
-	for (size_t i = 0; i < p->sample_count * p->type_count; i++)
-		if (p->values[i] != 0)
-			return true;
-	return false;
+	struct oh_seen_bytes bytes;
+
+	oh_seen_bytes_of(&bytes, p);
+	for (size_t row = 0; row < rows->count; row++) {
+		const struct oh_seen_item *item = oh_seen_find(before, rows->rows[row].key);
+		int64_t *values = rows->values + row * p->type_count;
+		bool grew = item != NULL && oh_seen_grew(item, &bytes, values);
+
+		for (size_t t = 0; t < p->type_count && item != NULL; t++) {
+			int k = oh_seen_type(p, t);
+
+			if (k >= 0)
+				values[t] = grew && values[t] > item->values[k]
+						? values[t] - item->values[k]
+						: 0;
+		}
+	}
+}
+
+/*
+ * One sample for each row that has a value.  Rows are in the order of their
+ * first samples, so that none is overwritten before it is read.
+ */
+static void
+put_rows(struct oh_profile *p, const struct oh_rows *rows)
+{
+	size_t kept = 0;
+
+	for (size_t row = 0; row < rows->count; row++) {
+		uint32_t s = rows->rows[row].sample, at = p->frame_at[s],
+			 len = p->frame_at[s + 1] - at;
+		const int64_t *values = rows->values + row * p->type_count;
+		bool any = false;
+
+		for (size_t t = 0; t < p->type_count; t++)
+			any = any || values[t] != 0;
+		if (!any)
+			continue;
+		memcpy(p->values + kept * p->type_count, values, p->type_count * sizeof(*values));
+		p->label_set[kept] = p->label_set[s];
+		memmove(p->frames + p->frame_at[kept], p->frames + at, len * sizeof(*p->frames));
+		p->frame_at[kept + 1] = p->frame_at[kept] + len;
+		kept++;
+	}
+	p->sample_count = kept;
+}
+
+/*
+ * Make of the profile what Pyroscope keeps of one, and what is new: it does not
+ * know numbers as labels, and takes 16,000 samples at most.
+ */
+static void
+reduce(struct oh_profile *p, struct oh_otlp_seen *seen)
+{
+	bool goes_on = oh_seen_fits(seen, p);
+	int64_t before_ns = goes_on ? seen->time_ns : 0;
+	struct oh_rows rows = { 0 };
+
+	oh_rows_make(&rows, p, false);
+	if (goes_on)
+		subtract(&rows, p, seen);
+	if (seen != NULL)
+		oh_otlp_seen_advance(seen, p, NULL);
+	put_rows(p, &rows);
+	oh_rows_release(&rows);
+	drop_numeric_labels(p);
+	if (goes_on)
+		p->duration_ns = p->time_ns > before_ns ? p->time_ns - before_ns : 0;
 }
 
 static uint8_t *
@@ -166,13 +213,12 @@ write_query(const struct oh_profile *p, const struct oh_resource *resource)
 }
 
 bool
-oh_pyroscope_make(struct oh_pyroscope *ret, struct oh_profile *p, const struct oh_otlp_seen *seen,
+oh_pyroscope_make(struct oh_pyroscope *ret, struct oh_profile *p, struct oh_otlp_seen *seen,
     const struct oh_resource *resource, struct oh_error *err)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (seen != NULL)
-		subtract(p, seen);
-	if (!has_values(p))
+	reduce(p, seen);
+	if (p->sample_count == 0)
 		return true;
 	ret->query = write_query(p, resource);
 	if (ret->query == NULL)

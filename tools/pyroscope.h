@@ -22,13 +22,15 @@ struct oh_pyroscope {
 
 /*
  * Make the two of a profile.  alloc_* become what was allocated since what is
- * in `seen` (NULL: since the start), as Pyroscope adds up what it gets; the
- * profile is changed so.  The service's name is the application's, other
+ * in `seen` (NULL: since the start), as Pyroscope adds up what it gets, and
+ * `seen` takes the profile in; numeric labels go, and samples that are then of
+ * the same stack and labels are added up.  The profile is changed so; an empty
+ * body says that nothing is left.  The service's name is the application's, other
  * attributes of the resource are its labels, with '_' for what a label cannot
  * have.  oh_pyroscope_free() it.  False with *err.
  */
-bool oh_pyroscope_make(struct oh_pyroscope *ret, struct oh_profile *p,
-    const struct oh_otlp_seen *seen, const struct oh_resource *resource, struct oh_error *err);
+bool oh_pyroscope_make(struct oh_pyroscope *ret, struct oh_profile *p, struct oh_otlp_seen *seen,
+    const struct oh_resource *resource, struct oh_error *err);
 void oh_pyroscope_free(struct oh_pyroscope *y);
 
 #endif

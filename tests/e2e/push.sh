@@ -151,6 +151,34 @@ equal 'Pyroscope: the same values' \
 	"$("$otheap" top -o folded "$work/pyroscope.pb.gz" | sort | cksum)" \
 	"$("$otheap" top -o folded "$profile" | sort | cksum)"
 
+# Of one call stack that goes on allocating, each is what the one before did not have.
+start OTHEAP_SAMPLE_INTERVAL=1 OTHEAP_DUMP_AT_EXIT=0 "$prog/phases"
+wait_said ready
+for n in 1 2 3; do
+	echo "first 10 $((n * 1000))" >&9
+	until_true said "did first 10 $((n * 1000))"
+	kill -USR2 "$pid"
+	wait_files $n
+	[ $n = 3 ] || sleep 1.5 # as long as the clocks of two processes may differ
+done
+finish
+forget_requests
+to_collector --protocol pyroscope "$dir"/*.pb.gz
+quiet 'Pyroscope: three of one process'
+# sums TYPE - of what came, one for each request.
+sums() {
+	for n in $(find "$at" -name '*.body' | sed 's/.*\///; s/\.body//' | sort -n); do
+		"$otheap" top -o folded --no-symbols -s "$1" "$at/$n.body" | awk '{ n += $NF } END { printf "%.0f ", n }'
+	done
+}
+equal 'Pyroscope: what was allocated between them' "$(sums alloc_space)" '10000 20000 30000 '
+equal 'Pyroscope: what was in use at their times' "$(sums inuse_space)" '10000 30000 60000 '
+gzip -dc <"$at/$(last_request).body" | "$prog/pbdump" >"$work/text"
+check 'Pyroscope: one sample for a call stack' test "$(grep -c '^sample' "$work/text")" = 1
+if grep -q "bytes=[1-9]" "$work/text"; then not_ok 'Pyroscope: no numbers as labels' "$(cat "$work/text")"; else
+	ok 'Pyroscope: no numbers as labels'
+fi
+
 # ---- TLS ------------------------------------------------------------------------------------
 
 if command -v openssl >/dev/null; then
