@@ -17,8 +17,9 @@
 #include <string.h>
 
 #include "tools/estimate.h"
-#include "tools/idmap.h"
 #include "tools/intern.h"
+#include "tools/lists.h"
+#include "tools/mem.h"
 #include "tools/prune.h"
 
 struct work {
@@ -30,11 +31,10 @@ struct work {
 	struct oh_intern strings;
 	uint32_t *name_of, *file_of; /* [function]: canonical strings */
 
-	uint32_t *same_as; /* [location]: the first one that shows the same places */
+	uint32_t *same_as; /* [location]: equal for those that show the same places */
 
 	size_t place_cap;
-	uint32_t *place_slots; /* open addressing: place + 1 */
-	size_t slot_cap;
+	struct oh_lists place_keys; /* place i is list i */
 
 	size_t row_cap;
 	uint32_t *row_slots; /* of OH_VIEW_STACKS: row + 1 */
@@ -44,56 +44,23 @@ struct work {
 
 /* ---- places ----------------------------------------------------------------- */
 
-static uint64_t
-mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-	return h ^ (h >> 29);
-}
-
-/* The line of a function's start belongs to the row, not to its key. */
-static bool
-same_place(const struct work *w, const struct oh_place *a, const struct oh_place *b)
-{
-	return a->name == b->name && a->file == b->file && a->mapping == b->mapping &&
-	       a->address == b->address && (w->view == OH_VIEW_FUNCTIONS || a->line == b->line);
-}
-
-static size_t
-place_slot(const struct work *w, const struct oh_place *pl)
-{
-	uint64_t h = mix(mix(mix(pl->name, pl->file), pl->address), pl->mapping);
-	size_t i;
-
-	if (w->view != OH_VIEW_FUNCTIONS)
-		h = mix(h, pl->line);
-	i = (size_t)h & (w->slot_cap - 1);
-	while (w->place_slots[i] != 0 && !same_place(w, &w->t->places[w->place_slots[i] - 1], pl))
-		i = (i + 1) & (w->slot_cap - 1);
-	return i;
-}
-
 static uint32_t
 add_place(struct work *w, const struct oh_place *pl)
 {
+	/* The line of a function's start belongs to the row, not to its key. */
+	uint32_t line = w->view == OH_VIEW_FUNCTIONS ? 0 : pl->line;
+	const uint64_t key[] = { (uint64_t)pl->name << 32 | pl->file,
+		(uint64_t)pl->mapping << 32 | line, pl->address };
 	struct oh_table *t = w->t;
-	size_t slot;
+	bool is_new;
+	uint32_t i = oh_lists_intern(&w->place_keys, key, OH_ARRAY_LEN(key), &is_new);
 
-	if (2 * (t->place_count + 1) > w->slot_cap) {
-		free(w->place_slots);
-		w->slot_cap = w->slot_cap ? 2 * w->slot_cap : 1024;
-		w->place_slots = oh_xcalloc(w->slot_cap, sizeof(*w->place_slots));
-		for (size_t i = 0; i < t->place_count; i++)
-			w->place_slots[place_slot(w, &t->places[i])] = (uint32_t)i + 1;
-	}
-	slot = place_slot(w, pl);
-	if (w->place_slots[slot] == 0) {
+	if (is_new) {
 		t->places =
 		    oh_xgrow(t->places, &w->place_cap, t->place_count + 1, sizeof(*t->places));
 		t->places[t->place_count++] = *pl;
-		w->place_slots[slot] = (uint32_t)t->place_count;
 	}
-	return w->place_slots[slot] - 1;
+	return i;
 }
 
 static void
@@ -173,33 +140,23 @@ no_stack(struct work *w)
 static void
 same_locations(struct work *w)
 {
-	size_t n = w->p->location_count, cap = 1024;
-	uint32_t *slots; /* location + 1 */
+	const struct oh_table *t = w->t;
+	struct oh_lists seen = { 0 };
+	uint64_t *key = NULL;
+	size_t cap = 0;
+	bool is_new;
 
-	while (cap < 2 * n)
-		cap *= 2;
-	slots = oh_xcalloc(cap, sizeof(*slots));
-	w->same_as = oh_xcalloc(n, sizeof(*w->same_as));
-	for (size_t l = 0; l < n; l++) {
-		const uint32_t *ids = w->t->place_ids + w->t->place_at[l];
-		uint32_t len = w->t->place_at[l + 1] - w->t->place_at[l], other;
-		uint64_t h = len;
-		size_t i;
+	w->same_as = oh_xcalloc(w->p->location_count, sizeof(*w->same_as));
+	for (size_t l = 0; l < w->p->location_count; l++) {
+		uint32_t at = t->place_at[l], len = t->place_at[l + 1] - at;
 
+		key = oh_xgrow(key, &cap, (size_t)len + 1, sizeof(*key));
 		for (uint32_t k = 0; k < len; k++)
-			h = mix(h, ids[k]);
-		for (i = (size_t)h & (cap - 1); slots[i] != 0; i = (i + 1) & (cap - 1)) {
-			other = slots[i] - 1;
-			if (w->t->place_at[other + 1] - w->t->place_at[other] == len &&
-			    memcmp(w->t->place_ids + w->t->place_at[other], ids,
-				len * sizeof(*ids)) == 0)
-				break;
-		}
-		if (slots[i] == 0)
-			slots[i] = (uint32_t)l + 1;
-		w->same_as[l] = slots[i] - 1;
+			key[k] = t->place_ids[at + k];
+		w->same_as[l] = oh_lists_intern(&seen, key, len, &is_new);
 	}
-	free(slots);
+	free(key);
+	oh_lists_free(&seen);
 }
 
 /* ---- rows ------------------------------------------------------------------- */
@@ -244,7 +201,7 @@ row_slot(const struct work *w, uint32_t at, uint32_t len)
 	size_t i;
 
 	for (uint32_t k = 0; k < len; k++)
-		h = mix(h, w->same_as[frames[at + k]]);
+		h = oh_lists_mix(h, w->same_as[frames[at + k]]);
 	for (i = (size_t)h & (w->row_slot_cap - 1); w->row_slots[i] != 0;
 	     i = (i + 1) & (w->row_slot_cap - 1)) {
 		const struct oh_row *row = &w->t->rows[w->row_slots[i] - 1];
@@ -392,7 +349,7 @@ aggregate(struct oh_table *ret, struct oh_profile *p, unsigned type, enum oh_vie
 	free(w.name_of);
 	free(w.file_of);
 	free(w.same_as);
-	free(w.place_slots);
+	oh_lists_free(&w.place_keys);
 	free(w.row_slots);
 }
 

@@ -15,10 +15,8 @@ slot_of(const struct oh_lists *l, const uint64_t *words, size_t len)
 	uint64_t h = len;
 	size_t i;
 
-	for (size_t k = 0; k < len; k++) {
-		h = (h ^ words[k]) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-		h ^= h >> 29;
-	}
+	for (size_t k = 0; k < len; k++)
+		h = oh_lists_mix(h, words[k]);
 	for (i = (size_t)h & (l->slot_cap - 1); l->slots[i] != 0; i = (i + 1) & (l->slot_cap - 1)) {
 		const size_t *at = &l->at[l->slots[i] - 1];
 

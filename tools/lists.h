@@ -12,6 +12,14 @@
 
 #include "core/base.h"
 
+/* A hash of a list: begin with its length. */
+static inline uint64_t
+oh_lists_mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+	return h ^ (h >> 29);
+}
+
 /* All zero at first. */
 struct oh_lists {
 	uint64_t *words;
