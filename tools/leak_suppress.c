@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/demangle.h"
 #include "tools/leak.h"
-#include "tools/symbols.h"
+#include "tools/mem.h"
 
 #define FILE_MAX (16u << 20) /* bytes; nobody writes more by hand */
 
@@ -63,13 +64,21 @@ oh_suppression_matches(const char *pattern, const char *name)
 
 /* ---- files ---------------------------------------------------------------------- */
 
+static char *
+copy(const char *text, size_t len)
+{
+	char *ret = oh_xcalloc(len + 1, 1);
+
+	memcpy(ret, text, len);
+	return ret;
+}
+
 static void
 add(struct oh_suppressions *s, const char *pattern, size_t len)
 {
 	s->rules = oh_xgrow(s->rules, &s->cap, s->count + 1, sizeof(*s->rules));
 	memset(&s->rules[s->count], 0, sizeof(*s->rules));
-	s->rules[s->count].pattern = oh_xcalloc(len + 1, 1);
-	memcpy(s->rules[s->count++].pattern, pattern, len);
+	s->rules[s->count++].pattern = copy(pattern, len);
 }
 
 static bool
@@ -153,9 +162,21 @@ matches(const char *pattern, const struct oh_profile *p, uint32_t string)
 	return oh_suppression_matches(pattern, oh_profile_string(p, string));
 }
 
+/* [function]: its name with the types of its parameters, as LeakSanitizer knows it; or NULL. */
+static char **
+full_names(const struct oh_profile *p)
+{
+	char **ret = oh_xcalloc(p->function_count, sizeof(*ret)), buf[OH_DEMANGLE_MAX];
+
+	for (size_t i = 0; i < p->function_count; i++)
+		if (oh_demangle(buf, oh_profile_string(p, p->functions[i].system_name), true) == buf)
+			ret[i] = copy(buf, strlen(buf));
+	return ret;
+}
+
 /* [location]: does the pattern match a name there? */
 static uint8_t *
-match_locations(const char *pattern, const struct oh_profile *p)
+match_locations(const char *pattern, const struct oh_profile *p, char *const *full)
 {
 	uint8_t *functions = oh_xcalloc(p->function_count, 1);
 	uint8_t *mappings = oh_xcalloc(p->mapping_count, 1);
@@ -166,7 +187,8 @@ match_locations(const char *pattern, const struct oh_profile *p)
 
 		functions[i] = matches(pattern, p, f->name) ||
 			       matches(pattern, p, f->system_name) ||
-			       matches(pattern, p, f->filename);
+			       matches(pattern, p, f->filename) ||
+			       (full[i] != NULL && oh_suppression_matches(pattern, full[i]));
 	}
 	for (size_t i = 0; i < p->mapping_count; i++)
 		mappings[i] = matches(pattern, p, p->mappings[i].filename);
@@ -196,9 +218,14 @@ on_stack(const struct oh_leaks *l, const struct oh_leak_site *s, const uint8_t *
 void
 oh_leak_suppress(struct oh_leaks *l)
 {
+	char **full;
+
+	if (l->suppressions.count == 0)
+		return;
+	full = full_names(l->merge.p);
 	for (size_t r = 0; r < l->suppressions.count; r++) {
 		struct oh_suppression *rule = &l->suppressions.rules[r];
-		uint8_t *matched = match_locations(rule->pattern, l->merge.p);
+		uint8_t *matched = match_locations(rule->pattern, l->merge.p, full);
 
 		for (size_t i = 0; i < l->site_count; i++) {
 			struct oh_leak_site *s = &l->sites[i];
@@ -214,4 +241,7 @@ oh_leak_suppress(struct oh_leaks *l)
 		}
 		free(matched);
 	}
+	for (size_t i = 0; i < l->merge.p->function_count; i++)
+		free(full[i]);
+	free(full);
 }

@@ -232,6 +232,21 @@ for pattern in 'forgets$$' '^orgets' 'forget$' 'main2' '^main.forgets'; do
 	try --suppressions "$work/one" "$work/lost.pb.gz"
 	check "not suppressed by $pattern" grep -qF 'at forgets' "$out"
 done
+# As LeakSanitizer knows functions of C++: with the types of their parameters; or without, as shown here.
+profile plus.pb.gz <<'X'
+time 1700000600
+duration 630
+sample 524 524000 524 524000 bytes=1000 leak=lost age=1000 | _ZN4shop4fillEiPKc@f.cc:3 main@m.c:5
+X
+gives 'names of C++' 1 'at shop::fill  f.cc:3' "$work/plus.pb.gz"
+for pattern in '^shop::fill(int, char const*)$' 'fill(int' '^shop::fill$' '_ZN4shop'; do
+	echo "leak:$pattern" >"$work/one"
+	gives "suppressed by $pattern" 0 "by leak:$pattern" --suppressions "$work/one" "$work/plus.pb.gz"
+done
+for pattern in 'fill(long' 'fill(int)' '^fill'; do
+	echo "leak:$pattern" >"$work/one"
+	gives "not suppressed by $pattern" 1 'at shop::fill' --suppressions "$work/one" "$work/plus.pb.gz"
+done
 fresh
 OTHEAP_LEAK_SUPPRESSIONS=$work/supp "$otheap" leaks "$work/lost.pb.gz" >"$out" 2>&1
 check 'OTHEAP_LEAK_SUPPRESSIONS' grep -qF 'by leak:^forgets$' "$out"
