@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 
 #define RAW_BYTES (256u * 1024)
 #define WINDOW_BYTES (256u * 1024)
+#define PIPE_WAIT_MS 3000 /* for somebody who opens the other end */
 
 struct oh_input {
 	int fd; /* -1: memory, all of it in raw already */
@@ -96,13 +98,30 @@ opened(struct oh_input *in, struct oh_error *err)
 	return NULL;
 }
 
+/*
+ * Is there nobody who writes to this pipe?  To open it without O_NONBLOCK would
+ * wait for somebody for ever.  A byte that comes meanwhile is kept.
+ */
+static bool
+abandoned(struct oh_input *in)
+{
+	struct pollfd p = { .fd = in->fd, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&p, 1, PIPE_WAIT_MS) != 0)
+		return false;
+	n = read(in->fd, in->raw_buf, 1);
+	in->raw_len = n == 1;
+	return n == 0; /* else EAGAIN: there is a writer that takes its time */
+}
+
 struct oh_input *
 oh_input_open(const char *path, uint64_t max_bytes, struct oh_error *err)
 {
 	struct oh_input *in;
 	struct stat st;
 	bool own = strcmp(path, "-") != 0;
-	int fd = own ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	int fd = own ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : STDIN_FILENO;
 
 	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && (errno = EISDIR))) {
 		oh_error_set(err, "%s", strerror(errno));
@@ -115,6 +134,13 @@ oh_input_open(const char *path, uint64_t max_bytes, struct oh_error *err)
 	in->own_fd = own;
 	in->max_bytes = max_bytes;
 	in->raw_buf = oh_xrealloc(NULL, RAW_BYTES, 1);
+	if (own && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && abandoned(in)) {
+		oh_error_set(err, "nobody writes to this pipe");
+		oh_input_free(in);
+		return NULL;
+	}
+	if (own)
+		(void)fcntl(fd, F_SETFL, 0);
 	return opened(in, err);
 }
 
