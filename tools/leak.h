@@ -113,6 +113,7 @@ struct oh_leaks {
 	size_t skipped;
 	bool reordered;    /* the times are not in the order of the arguments */
 	bool same_process; /* the first and the last are of one */
+	size_t processes;  /* of which there are profiles; 0 = not known */
 	double window_ms;  /* from the first to the last; 0 = not known */
 	double guard_ms;   /* blocks older than this are settled; see oh_leak_guard_ms() */
 	double old_ms;     /* blocks older than this are old */

@@ -94,6 +94,24 @@ order(struct oh_leaks *l)
 	free(d);
 }
 
+/* Of how many processes; 0 where a profile does not say of which it is. */
+static size_t
+count_processes(const struct oh_leaks *l)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		size_t k = 0;
+
+		if (oh_profile_comment(l->files[i], "pid: ") == NULL)
+			return 0;
+		while (k < i && !oh_merge_same_process(l->files[k], l->files[i]))
+			k++;
+		count += k == i;
+	}
+	return count;
+}
+
 /* What the times say of the blocks' ages. */
 static void
 set_times(struct oh_leaks *l)
@@ -184,6 +202,7 @@ oh_leak_read(struct oh_leaks *l, char **names, size_t count)
 			return false;
 	}
 	set_times(l);
+	l->processes = count_processes(l);
 	return true;
 }
 

@@ -75,6 +75,8 @@ put_names(const struct out *o)
 		(void)fputs(", ", o->to);
 		oh_print_clean(o->to, oh_file_name(l->names[l->count - 1]));
 	}
+	if (l->count > 2 && l->processes > 1)
+		(void)fprintf(o->to, "; of %zu processes, taken as one", l->processes);
 	if (l->reordered)
 		(void)fputs("; in the order of their times", o->to);
 	if (l->skipped > 0)

@@ -150,6 +150,16 @@ equal '... and the rest says the same' "$(sed 2d "$out")" "$(sed 2d "$work/in_or
 refused 'a damaged last file' 'cut.pb.gz: ' "$work/base.pb.gz" "$work/cut.pb.gz"
 refused 'a damaged first file' 'cut.pb.gz: ' "$work/cut.pb.gz" "$work/now.pb.gz"
 
+# Another run of the same program, an hour later.
+profile later.pb.gz <<'X'
+time 1700004200
+duration 30
+sample 524 524000 524 524000 bytes=1000 age=29000 | old@o.c:5 main@m.c:9
+X
+said_not 'a series of one process' ' processes'
+try "$work/base.pb.gz" "$work/now.pb.gz" "$work/later.pb.gz"
+check 'a series of several' grep -qF 'later.pb.gz; of 2 processes, taken as one' "$out"
+
 # ---- without ages, without sampling, other writers -----------------------------------------------
 
 for f in base middle now; do
@@ -337,6 +347,14 @@ try --force "$work/base.pb.gz" "$work/other.pb.gz"
 equal 'another build, with --force' "$rc" 0
 echo text >"$work/text"
 refused 'no profile' 'text: ' "$work/base.pb.gz" "$work/text"
+mkfifo "$work/fifo"
+refused 'a pipe without a writer' 'fifo: nobody writes to this pipe' "$work/base.pb.gz" "$work/fifo"
+{
+	sleep 1
+	cat "$work/now.pb.gz"
+} >"$work/fifo" &
+gives 'a pipe whose writer comes late' 3 'at grows  g.c:3' "$work/base.pb.gz" "$work/fifo"
+wait $!
 refused 'a bad percentage' "--confidence '5'" --confidence 5 "$work/base.pb.gz" "$work/now.pb.gz"
 refused 'a bad size' "--min-bytes 'much'" --min-bytes much "$work/base.pb.gz" "$work/now.pb.gz"
 refused 'a bad format' "--output" -o folded "$work/base.pb.gz" "$work/now.pb.gz"
