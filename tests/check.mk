@@ -73,7 +73,8 @@ unit: $(unit_bin) ## build and run the unit tests
 	@tests/run $(B)/unit $(unit_bin)
 
 check: all test-programs $(otlp_bin) ## every test but the slower share
-	@tests/run $(B)/check $(unit_bin) $(sort $(wildcard tests/lint/*.sh)) $(sort $(filter-out %/lib.sh %/collector.sh,$(wildcard tests/e2e/*.sh)))
+	@tests/run $(B)/check $(unit_bin) $(sort $(filter-out %/lib.sh,$(wildcard tests/lint/*.sh))) \
+		$(sort $(filter-out %/lib.sh %/collector.sh,$(wildcard tests/e2e/*.sh)))
 
 check-real: all test-programs $(stat_bin) $(otlp_bin) ## slower share: real programs and statistics
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-1500} tests/run $(B)/check-real $(sort $(filter-out %/lib.sh,$(wildcard tests/real/*.sh))) \

@@ -3,33 +3,22 @@
 #
 # abi.sh - what the library shows a program, and what it asks of one.
 
-cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 lib=${B:-build}/libotheap.so
-status=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C
 
 # same NAME EXPECTED GOT - two files of lines.
 same() {
-	if cmp -s "$2" "$3"; then
-		echo "ok abi: $1"
-	else
-		echo "not ok abi: $1:" "$(diff "$2" "$3" | sed -n 's/^</missing/p; s/^>/new/p' | tr '\n' ' ')"
-		status=1
-	fi
+	verdict "$1" "$(diff "$2" "$3" | sed -n 's/^</missing/p; s/^>/new/p')"
 }
 
 # holds NAME COMMAND...
 holds() {
 	name=$1
 	shift
-	if "$@"; then
-		echo "ok abi: $name"
-	else
-		echo "not ok abi: $name"
-		status=1
-	fi
+	verdict "$name" "$("$@" || echo 'it is not so')"
 }
 
 [ -f "$lib" ] || {

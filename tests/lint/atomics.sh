@@ -7,17 +7,12 @@
 # The lint proves that there is an argument, not that it is right;
 # ThreadSanitizer on the unit tests looks at that.
 
-cd "$(dirname "$0")/../.." || exit 1
-status=0
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 bad=$(grep -nE '__atomic_|__sync_|_Atomic|atomic_thread_fence|stdatomic' \
 	core/*.[ch] preload/*.[ch] proto/*.[ch] tools/*.[ch] | grep -v '^core/atomic\.h:')
-if [ -z "$bad" ]; then
-	echo 'ok atomics: orders are spelt in core/atomic.h alone'
-else
-	echo "not ok atomics: orders are spelt in core/atomic.h alone: $(echo "$bad" | tr '\n' ' ')"
-	status=1
-fi
+verdict 'orders are spelt in core/atomic.h alone' "$bad"
 
 bad=$(for f in core/*.[ch] preload/*.[ch] proto/*.[ch]; do
 	[ "$f" = core/atomic.h ] || awk -v file="$f" '
@@ -52,10 +47,5 @@ bad=$(for f in core/*.[ch] preload/*.[ch] proto/*.[ch]; do
 			}
 		}' "$f"
 done | sort -u)
-if [ -z "$bad" ]; then
-	echo 'ok atomics: each order has a tag that the header explains'
-else
-	echo "not ok atomics: each order has a tag that the header explains: $(echo "$bad" | tr '\n' ';')"
-	status=1
-fi
+verdict 'each order has a tag that the header explains' "$bad"
 exit $status

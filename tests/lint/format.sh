@@ -3,7 +3,8 @@
 #
 # format.sh - the formatter's output is the style.
 
-cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 for tool in clang-format-14 clang-format; do
 	case $($tool --version 2>/dev/null) in
 	*'version 14.'*) break ;;
@@ -12,14 +13,10 @@ for tool in clang-format-14 clang-format; do
 done
 [ -n "$tool" ] || {
 	echo 'skip format: no clang-format 14'
-	exit 0
+	exit 77
 }
 bad=$(git ls-files '*.c' '*.h' | while read -r f; do
 	$tool --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f"
 done)
-if [ -z "$bad" ]; then
-	echo 'ok format: every C file is as clang-format 14 writes it'
-else
-	echo "not ok format: clang-format -i $(echo "$bad" | tr '\n' ' ')"
-	exit 1
-fi
+verdict 'every C file is as clang-format 14 writes it' "$bad"
+exit $status

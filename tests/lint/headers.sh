@@ -3,9 +3,9 @@
 #
 # headers.sh - each header compiles alone, is guarded, and says who may use it.
 
-cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 : "${CC:=cc}" "${B:=build}"
-status=0
 alone='' guard='' licence=''
 
 for h in core/*.h proto/*.h preload/*.h tools/*.h; do
@@ -19,17 +19,7 @@ for f in $(git ls-files '*.c' '*.h' '*.cc' '*.sh' '*.mk' Makefile tests/run); do
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || licence="$licence $f"
 done
 
-for what in "alone:compiles alone" "guard:has a guard of its name" "licence:has a licence line"; do
-	case ${what%%:*} in
-	alone) bad=$alone ;;
-	guard) bad=$guard ;;
-	licence) bad=$licence ;;
-	esac
-	if [ -z "$bad" ]; then
-		echo "ok headers: each ${what#*:}"
-	else
-		echo "not ok headers: each ${what#*:}: not$bad"
-		status=1
-	fi
-done
+verdict 'each compiles alone' "$alone"
+verdict 'each has a guard of its name' "$guard"
+verdict 'each has a licence line' "$licence"
 exit $status

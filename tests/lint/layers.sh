@@ -3,18 +3,8 @@
 #
 # layers.sh - includes follow the flow of data (see layers.txt for core/).
 
-cd "$(dirname "$0")/../.." || exit 1
-status=0
-
-# verdict NAME BAD - ok if BAD is empty.
-verdict() {
-	if [ -z "$2" ]; then
-		echo "ok layers: $1"
-	else
-		echo "not ok layers: $1: $(echo "$2" | tr '\n' ' ')"
-		status=1
-	fi
-}
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # includes FOLDER - lines `file included`, of our own files.
 includes() {

@@ -3,17 +3,8 @@
 #
 # words.sh - what is for code that must not be committed.
 
-cd "$(dirname "$0")/../.." || exit 1
-status=0
-
-verdict() {
-	if [ -z "$2" ]; then
-		echo "ok words: $1"
-	else
-		echo "not ok words: $1: $(echo "$2" | tr '\n' ' ')"
-		status=1
-	fi
-}
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # (Brackets, so that the patterns do not find themselves.)
 verdict 'nothing is left to be done' "$(git grep -nwE '[T]ODO|[F]IXME|[X]XX' -- . ':!LICENSE')"
