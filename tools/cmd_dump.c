@@ -7,6 +7,7 @@
  * wanted; the answer is a new profile in any case.  Everything that would make
  * the signal do harm is looked at before.
  */
+#include "tools/args.h"
 #include "tools/cmd.h"
 
 #include <getopt.h>
@@ -14,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/command.h"
+#include "tools/arrival.h"
 #include "tools/mem.h"
 #include "tools/print.h"
 #include "tools/process.h"
@@ -137,11 +140,7 @@ parse(int argc, char **argv, struct options *o)
 			o->help = true;
 			return true;
 		default:
-			(void)fprintf(stderr,
-			    c == ':' ? "otheap: %s: option '%s' needs a value\n"
-				     : "otheap: %s: unknown option '%s'; --help lists them\n",
-			    o->name, argv[optind - 1]);
-			return false;
+			return oh_args_bad_option(o->name, c, argv);
 		}
 	}
 	if (optind + 1 != argc) {
@@ -159,32 +158,71 @@ parse(int argc, char **argv, struct options *o)
 
 /* ---- the answer ------------------------------------------------------------------- */
 
-/* All profiles of the process where they may be. */
+/* What the answer is called. */
+struct name {
+	char pattern[NAME_MAX + sizeof(OH_BASELINE_PREFIX)];
+	char pid[16];
+};
+
 static void
-look(const struct options *o, const struct oh_process *p, struct oh_written_list *list)
+take_name(struct name *n, const struct options *o, const struct oh_process *p)
 {
 	const char *pattern = oh_setting_value(p->envp, "OTHEAP_FILE");
-	char folder[PATH_MAX], before[NAME_MAX + sizeof(OH_BASELINE_PREFIX)];
+	bool other = o->value == OH_COMMAND_BASELINE && strstr(pattern, "%n") == NULL;
 
-	if (o->value == OH_COMMAND_BASELINE && strstr(pattern, "%n") == NULL) {
-		(void)snprintf(before, sizeof(before), OH_BASELINE_PREFIX "%s", pattern);
-		pattern = before;
-	}
-	if (o->dir != NULL)
-		oh_written_scan(list, o->dir, pattern, p->inner_pid, true, NULL);
-	for (size_t i = 0; o->dir == NULL && oh_process_folder(p, i, folder); i++)
-		oh_written_scan(list, folder, pattern, p->inner_pid, true, NULL);
+	(void)snprintf(
+	    n->pattern, sizeof(n->pattern), "%s%s", other ? OH_BASELINE_PREFIX : "", pattern);
+	(void)snprintf(n->pid, sizeof(n->pid), "%d", (int)p->inner_pid);
+}
+
+static bool
+is_answer(const char *file, void *name)
+{
+	const struct name *n = name;
+
+	return oh_written_matches(n->pattern, file, n->pid);
+}
+
+/* Where it may be: place number i, from 0; false: there are no more. */
+static bool
+place(const struct options *o, const struct oh_process *p, size_t i, char ret[PATH_MAX])
+{
+	if (o->dir == NULL)
+		return oh_process_folder(p, i, ret);
+	(void)snprintf(ret, PATH_MAX, "%s", o->dir);
+	return i == 0;
+}
+
+/* All profiles of the process where they may be. */
+static void
+look(const struct options *o, const struct oh_process *p, const struct name *n,
+    struct oh_written_list *list)
+{
+	char folder[PATH_MAX];
+
+	for (size_t i = 0; place(o, p, i, folder); i++)
+		oh_written_scan(list, folder, n->pattern, p->inner_pid, true, NULL);
+}
+
+/* By now it may be gone. */
+static void
+print_path(const struct options *o, const char *path)
+{
+	(void)puts(path);
+	if (access(path, F_OK) != 0)
+		(void)fprintf(stderr, "otheap: %s: %s was taken away to be sent\n", o->name, path);
 }
 
 /* Print the newest of those that were not there before.  False: there is none. */
 static bool
-print_new(const struct options *o, const struct oh_process *p, const struct oh_written_list *before)
+print_new(const struct options *o, const struct oh_process *p, const struct name *n,
+    const struct oh_written_list *before)
 {
 	struct oh_written_list now = { 0 };
 	const struct oh_written *newest;
 	size_t kept = 0;
 
-	look(o, p, &now);
+	look(o, p, n, &now);
 	for (size_t i = 0; i < now.count; i++) {
 		if (oh_written_has(before, &now.items[i]))
 			free(now.items[i].path);
@@ -194,7 +232,7 @@ print_new(const struct options *o, const struct oh_process *p, const struct oh_w
 	now.count = kept;
 	newest = oh_written_newest(&now);
 	if (newest != NULL)
-		(void)puts(newest->path);
+		print_path(o, newest->path);
 	oh_written_free(&now);
 	return kept > 0;
 }
@@ -231,32 +269,57 @@ no_answer(const struct options *o, const struct oh_process *p, bool lives, struc
 	    o->timeout_s, where);
 }
 
+/* Wait for the answer and print its path.  False: none has come. */
+static bool
+await(const struct options *o, const struct oh_process *p, struct name *n,
+    const struct oh_written_list *before, struct oh_arrival *arrival, bool *ret_lives)
+{
+	struct timespec start, now;
+	bool found = false;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		char *path = oh_arrival_wait(arrival, LOOK_EVERY_MS, is_answer, n);
+
+		if (path != NULL) {
+			print_path(o, path);
+			free(path);
+			return true;
+		}
+		/* In this order: what it wrote as the last thing counts. */
+		*ret_lives = oh_process_lives(p);
+		found = print_new(o, p, n, before);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!found && *ret_lives &&
+		 (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 <
+		     (long)o->timeout_s * 1000);
+	return found;
+}
+
 static bool
 ask(const struct options *o, const struct oh_process *p, int signal, struct oh_error *err)
 {
-	struct timespec pause = { 0, LOOK_EVERY_MS * 1000000L }, start, now;
 	struct oh_written_list before = { 0 };
-	bool found = false, lives = true;
+	struct oh_arrival arrival;
+	char folder[PATH_MAX];
+	struct name name;
+	bool good, lives = true;
 	int error;
 
-	look(o, p, &before);
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
+	take_name(&name, o, p);
+	oh_arrival_begin(&arrival);
+	for (size_t i = 0; place(o, p, i, folder); i++)
+		oh_arrival_watch(&arrival, folder);
+	look(o, p, &name, &before);
+	oh_arrival_forget(&arrival);
 	error = oh_process_signal(p, signal, o->value);
-	if (error != 0) {
-		oh_written_free(&before);
-		return oh_error_set(err, "the signal was not sent: %s", strerror(error));
-	}
-	do {
-		(void)nanosleep(&pause, NULL);
-		/* In this order: what it wrote as the last thing counts. */
-		lives = oh_process_lives(p);
-		found = print_new(o, p, &before);
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (!found && lives &&
-		 (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 <
-		     (long)o->timeout_s * 1000);
+	if (error != 0)
+		good = oh_error_set(err, "the signal was not sent: %s", strerror(error));
+	else
+		good = await(o, p, &name, &before, &arrival, &lives) || no_answer(o, p, lives, err);
 	oh_written_free(&before);
-	return found || no_answer(o, p, lives, err);
+	oh_arrival_end(&arrival);
+	return good;
 }
 
 static int

@@ -34,7 +34,7 @@ equal 'help: status' "$rc" 0
 check 'help' grep -q '^usage: otheap dump' "$answer"
 refused 'no pid' 'no PID given'
 refused 'two' 'more than one PID given' 1 2
-refused 'unknown option' "unknown option '--nosuch'" --nosuch 1
+refused 'unknown option' "unknown option '--nosuch'; otheap dump --help lists them" --nosuch 1
 refused 'no value' "'--timeout' needs a value" --timeout
 for t in 0 x 86401 -1 ''; do refused "timeout '$t'" 'expected seconds' --timeout "$t" 1; done
 for p in 0 x 1x 99999999999 ''; do refused "pid '$p'" 'expected a process ID' "$p"; done
@@ -42,6 +42,26 @@ sleep 0 &
 gone=$!
 wait $gone
 refused 'no such process' "pid $gone: no such process" $gone
+
+# ---- taken away at once ------------------------------------------------------------------
+
+cat >"$work/taker" <<END
+#!/bin/sh
+rm -f "$work/spool"/*.pb.gz
+END
+chmod 755 "$work/taker"
+start OTHEAP_SAMPLE_INTERVAL=1 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1 \
+	OTHEAP_COMMAND="$work/taker" OTHEAP_SPOOL="$work/spool" "$hold" alloc
+wait_said ready
+until_true test -d "$work/spool"
+for n in 1 2 3 4 5; do
+	ask --timeout 5 $pid
+	f=$work/spool/otheap.hold.$pid.$n.pb.gz
+	equal "taken away, $n" "$rc $(cat "$answer")" "0 $f"
+	[ ! -s "$said" ] || equal "taken away, $n: said" "$(cat "$said")" "otheap: dump: $f was taken away to be sent"
+	until_true [ ! -e "$f" ]
+done
+finish
 
 # ---- profiles ----------------------------------------------------------------------------
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_written.c - names of profiles, values of settings, LD_PRELOAD.
+ * test_written.c - names of profiles and their arrival, values of settings, LD_PRELOAD.
  */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/tools/wirebuild.h"
+#include "tools/arrival.h"
 #include "tools/library.h"
 #include "tools/process.h"
 #include "tools/settings.h"
@@ -128,6 +130,70 @@ START_TEST(a_pid_is_digits_within_range)
 }
 END_TEST
 
+static bool
+ends_in_x(const char *name, void *arg)
+{
+	++*(int *)arg;
+	return name[strlen(name) - 1] == 'x';
+}
+
+/* A file that is there for a moment. */
+static void
+flash(const char *folder, const char *name)
+{
+	char temporary[128], path[128];
+	FILE *f;
+
+	(void)snprintf(temporary, sizeof(temporary), "%s/.tmp", folder);
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(temporary, "we");
+	ck_assert_ptr_nonnull(f);
+	(void)fclose(f);
+	ck_assert_int_eq(rename(temporary, path), 0);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(what_arrives_is_noticed_though_it_is_gone)
+{
+	char one[] = "/tmp/otheap-test-XXXXXX", two[] = "/tmp/otheap-test-XXXXXX", again[64];
+	char expected[128], *path;
+	struct oh_arrival a;
+	int asked = 0;
+
+	ck_assert_ptr_nonnull(mkdtemp(one));
+	ck_assert_ptr_nonnull(mkdtemp(two));
+	oh_arrival_begin(&a);
+	oh_arrival_watch(&a, "/no/such");
+	oh_arrival_watch(&a, one);
+	oh_arrival_watch(&a, two);
+	(void)snprintf(again, sizeof(again), "%s/.", one);
+	oh_arrival_watch(&a, again);
+	ck_assert_uint_eq(a.count, 2);
+	flash(one, "early.x");
+	oh_arrival_forget(&a);
+	ck_assert_ptr_null(oh_arrival_wait(&a, 0, ends_in_x, &asked));
+	ck_assert_int_eq(asked, 0);
+
+	flash(one, "a.y");
+	flash(two, "b.x");
+	do
+		path = oh_arrival_wait(&a, 1000, ends_in_x, &asked);
+	while (path == NULL && asked > 0 && asked < 10);
+	(void)snprintf(expected, sizeof(expected), "%s/b.x", two);
+	ck_assert_pstr_eq(path, expected);
+	free(path);
+	oh_arrival_end(&a);
+
+	/* Without a descriptor, nothing but time passes. */
+	oh_arrival_watch(&a, one);
+	oh_arrival_forget(&a);
+	ck_assert_ptr_null(oh_arrival_wait(&a, 0, ends_in_x, &asked));
+	oh_arrival_end(&a);
+	ck_assert_int_eq(rmdir(one), 0);
+	ck_assert_int_eq(rmdir(two), 0);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -138,6 +204,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_signal_has_many_names);
 	tcase_add_test(tc, a_value_without_sense_is_the_default);
 	tcase_add_test(tc, a_pid_is_digits_within_range);
+	tcase_add_test(tc, what_arrives_is_noticed_though_it_is_gone);
 }
 
 int
