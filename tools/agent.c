@@ -31,6 +31,7 @@
 #include "tools/agent_state.h"
 #include "tools/export.h"
 #include "tools/export_batch.h"
+#include "tools/print.h"
 #include "tools/spool_own.h"
 
 #define LOOK_PROCESSES_MS 500 /* for the end of programs */
@@ -522,10 +523,13 @@ oh_agent_run(const struct oh_agent_options *o)
 			oh_spool_scan(&a.spool, NULL, NULL);
 			rc = o->once && (a.refused_any || a.spool.count > 0) ? OH_EXIT_FINDINGS
 									     : OH_EXIT_OK;
-			if (o->once && rc != OH_EXIT_OK)
-				(void)fprintf(stderr, "otheap: agent: %s: %zu left, %s\n",
-				    a.spool.path, a.spool.count,
+			if (o->once && rc != OH_EXIT_OK) {
+				(void)fprintf(stderr, "otheap: agent: %s: %zu left, ", a.spool.path,
+				    a.spool.count);
+				oh_print_clean(stderr,
 				    a.state.trouble[0] != '\0' ? a.state.trouble : "see --status");
+				(void)fputc('\n', stderr);
+			}
 		} else {
 			trouble(&a, "", a.fatal.text);
 		}

@@ -213,6 +213,7 @@ oh_export_new(const struct oh_export_config *c, struct oh_error *err)
 	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, x->error);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
@@ -392,9 +393,11 @@ answer_trouble(struct oh_export *x, CURLcode code, struct oh_answer *a)
 	a->hopeless = is_hopeless(code);
 	if (x->stopped)
 		(void)snprintf(a->text, sizeof(a->text), "no answer in the time that was left");
-	else
+	else /* of a proxy that it cannot use libcurl quotes all, its password included */
 		(void)snprintf(a->text, sizeof(a->text), "%s",
-		    x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+		    x->error[0] != '\0' && strchr(x->error, '@') == NULL
+			? x->error
+			: curl_easy_strerror(code));
 	a->text[strcspn(a->text, "\n")] = '\0';
 }
 

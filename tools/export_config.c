@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,13 @@ look_up(struct reader *r, const char *what)
 	return v != NULL ? v : look_up_general(r, what);
 }
 
+/* When that one makes no sense: the next, or NULL. */
+static const char *
+look_further(struct reader *r, const char *what)
+{
+	return is_general(r, what) ? NULL : look_up_general(r, what);
+}
+
 bool
 oh_percent_decode(char *text)
 {
@@ -95,7 +103,8 @@ oh_percent_decode(char *text)
 		high = from[1] != '\0' ? strchr(digits, from[1] | 0x20) : NULL;
 		low = high != NULL && from[2] != '\0' ? strchr(digits, from[2] | 0x20) : NULL;
 		/* | 0x20 makes capitals small, and some control characters digits. */
-		if (low == NULL || from[1] < '0' || from[2] < '0') {
+		if (low == NULL || from[1] < '0' || from[2] < '0' ||
+		    (*high == '0' && *low == '0')) {
 			*to = '\0';
 			return false;
 		}
@@ -167,7 +176,7 @@ read_protocol(struct reader *r, const char *wish)
 	while (v != NULL && !known_protocol(v, false, &r->c->protocol)) {
 		warn(r, "'%s': expected http/protobuf or grpc; it is ignored%s", v,
 		    strcasecmp(v, "pyroscope") == 0 ? " (OTHEAP_PROTOCOL takes it)" : "");
-		v = is_general(r, "PROTOCOL") ? NULL : look_up_general(r, "PROTOCOL");
+		v = look_further(r, "PROTOCOL");
 	}
 	return true;
 }
@@ -178,14 +187,12 @@ read_timeout(struct reader *r)
 	const char *v = look_up(r, "TIMEOUT");
 
 	r->c->timeout_ms = TIMEOUT_DEFAULT_MS;
-	if (v == NULL)
-		return;
-	if (strspn(v, "0123456789") != strlen(v) || strlen(v) > 9) {
-		warn(r, "'%s': expected milliseconds, 0 for no limit; %d is used", v,
-		    TIMEOUT_DEFAULT_MS);
-		return;
+	while (v != NULL && (strspn(v, "0123456789") != strlen(v) || strlen(v) > 9)) {
+		warn(r, "'%s': expected milliseconds, 0 for no limit; it is ignored", v);
+		v = look_further(r, "TIMEOUT");
 	}
-	r->c->timeout_ms = strtol(v, NULL, 10);
+	if (v != NULL)
+		r->c->timeout_ms = strtol(v, NULL, 10);
 	if (r->c->timeout_ms > TIMEOUT_MAX_MS)
 		r->c->timeout_ms = TIMEOUT_MAX_MS;
 }
@@ -195,26 +202,28 @@ read_compression(struct reader *r)
 {
 	const char *v = look_up(r, "COMPRESSION");
 
-	r->c->gzip = true;
-	if (v == NULL || strcasecmp(v, "gzip") == 0)
-		return;
-	if (strcasecmp(v, "none") == 0)
-		r->c->gzip = false;
-	else
-		warn(r, "'%s': expected gzip or none; gzip is used", v);
+	while (v != NULL && strcasecmp(v, "gzip") != 0 && strcasecmp(v, "none") != 0) {
+		warn(r, "'%s': expected gzip or none; it is ignored", v);
+		v = look_further(r, "COMPRESSION");
+	}
+	r->c->gzip = v == NULL || strcasecmp(v, "gzip") == 0;
 }
 
 static bool
 read_file(struct reader *r, const char *what, char **ret)
 {
 	const char *v = look_up(r, what);
+	char folder[PATH_MAX] = "";
 
 	if (v == NULL)
 		return true;
-	/* Whole, as the agent leaves the folder that a path begins in. */
-	if (access(v, R_OK) != 0 || (*ret = realpath(v, NULL)) == NULL)
+	/*
+	 * Whole, as the agent leaves the folder that a path begins in; but with its links,
+	 * which lead to another file when a certificate is renewed.
+	 */
+	if (access(v, R_OK) != 0 || (*v != '/' && getcwd(folder, sizeof(folder)) == NULL))
 		return oh_error_set(r->err, "%s: %s: %s", r->name, v, strerror(errno));
-	return true;
+	return asprintf(ret, "%s%s%s", folder, *v != '/' ? "/" : "", v) >= 0;
 }
 
 /* ---- headers ----------------------------------------------------------------------------- */
@@ -339,20 +348,29 @@ part(CURLU *u, CURLUPart which)
 	return curl_url_get(u, which, &s, 0) == CURLUE_OK ? s : NULL;
 }
 
-/* `path` with `more` behind exactly one slash, unless it ends so already. */
+/* `path`, with a slash at its end, and `more`. */
 static char *
 join(const char *path, const char *more)
 {
-	size_t len = strlen(path), n = strlen(more);
+	size_t len = strlen(path);
 	char *s = NULL;
 
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	if (len > n && path[len - n - 1] == '/' && strncmp(path + len - n, more, n) == 0)
-		len -= n + 1;
-	if (asprintf(&s, "%.*s/%s", (int)len, path, more) < 0)
+	if (asprintf(&s, "%s%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/", more) < 0)
 		s = NULL;
 	return s;
+}
+
+/* For an endpoint without a scheme: is it not to be secured? */
+static bool
+is_insecure(const struct reader *r)
+{
+	struct reader own = *r;
+	const char *v = look_up(&own, "INSECURE");
+	bool yes = v != NULL && strcasecmp(v, "true") == 0;
+
+	if (v != NULL && !yes && strcasecmp(v, "false") != 0)
+		warn(&own, "'%s': expected true or false; false is used", v);
+	return yes;
 }
 
 /* The URL of a request from the endpoint; a base gets the path that is the signal's. */
@@ -362,15 +380,12 @@ build_url(struct reader *r, const char *name, const char *endpoint, bool base)
 	struct oh_export_config *c = r->c;
 	CURLU *u = curl_url();
 	char *text = NULL, *scheme, *path = NULL;
-	const char *insecure = environment("OTEL_EXPORTER_OTLP_INSECURE");
 	bool good;
 
 	if (strstr(endpoint, "://") == NULL && c->protocol == OH_EXPORT_GRPC)
-		(void)asprintf(&text, "%s://%s",
-		    insecure != NULL && strcasecmp(insecure, "true") == 0 ? "http" : "https",
-		    endpoint);
-	good = u != NULL &&
-	       curl_url_set(u, CURLUPART_URL, text != NULL ? text : endpoint, 0) == CURLUE_OK;
+		(void)asprintf(&text, "%s://%s", is_insecure(r) ? "http" : "https", endpoint);
+	good = u != NULL && curl_url_set(u, CURLUPART_URL, text != NULL ? text : endpoint,
+				CURLU_PATH_AS_IS) == CURLUE_OK;
 	free(text);
 	scheme = good ? part(u, CURLUPART_SCHEME) : NULL;
 	good = scheme != NULL && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);

@@ -68,7 +68,8 @@ const char *oh_export_protocol_name(enum oh_export_protocol p);
 
 /*
  * Undo %XX in place.  False, with the text as far as it came, if a % is
- * followed by anything but two hexadecimal digits.
+ * followed by anything but two hexadecimal digits, or by 00, which would end
+ * the text.
  */
 bool oh_percent_decode(char *text);
 

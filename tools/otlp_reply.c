@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "tools/print.h"
 #include "tools/wire.h"
 
 enum {
@@ -22,13 +23,18 @@ enum {
 static void
 set_text(struct oh_reply *r, const uint8_t *text, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, one;
 
-	for (size_t i = 0; i < len && n + 1 < sizeof(r->text); i++) {
-		uint8_t c = text[i] < 0x20 || text[i] >= 0x7f ? ' ' : text[i];
-
-		if (c != ' ' || (n > 0 && r->text[n - 1] != ' '))
-			r->text[n++] = (char)c;
+	for (size_t i = 0; i<len; i += one> 0 ? one : 1) {
+		one = oh_printable(text + i, len - i);
+		if (n + one + (one == 0) >= sizeof(r->text))
+			break;
+		if (one > 0 && text[i] != ' ') {
+			memcpy(r->text + n, text + i, one);
+			n += one;
+		} else if (n > 0 && r->text[n - 1] != ' ') {
+			r->text[n++] = ' ';
+		}
 	}
 	while (n > 0 && r->text[n - 1] == ' ')
 		n--;

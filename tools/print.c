@@ -125,22 +125,23 @@ oh_format_percent(char *buf, double part, double whole)
 	return buf;
 }
 
-/* Length of the well-formed, printable UTF-8 character at s; 0 if it is not one. */
-static size_t
-printable(const unsigned char *s)
+size_t
+oh_printable(const void *text, size_t len)
 {
-	size_t n = s[0] < 0x80                   ? 1
+	const uint8_t *s = text;
+	size_t n = len == 0                      ? 0
+		   : s[0] < 0x80                 ? 1
 		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
 		   : (s[0] & 0xf0) == 0xe0       ? 3
 		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
 						 : 0;
 
-	if (n == 0 || s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0))
+	if (n == 0 || n > len || s[0] < 0x20 || s[0] == 0x7f)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	return n;
+	return s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
 }
 
 void
@@ -152,7 +153,7 @@ oh_print_clean(FILE *to, const char *s)
 		size_t run = 0, n;
 
 		/* Names are long and many: write what needs no change in one go. */
-		while (at[run] != '\0' && (n = printable(at + run)) != 0)
+		while ((n = oh_printable(at + run, SIZE_MAX)) != 0)
 			run += n;
 		(void)fwrite(at, 1, run, to);
 		at += run;

@@ -44,6 +44,12 @@ const char *oh_format_value(
 const char *oh_format_percent(char *buf, double part, double whole);
 
 /*
+ * Length of the UTF-8 character that a text begins with, if it is well-formed
+ * and may be printed; else 0.  A NUL ends the text, too.
+ */
+size_t oh_printable(const void *text, size_t len);
+
+/*
  * Write a string from a profile so that it cannot do anything to a terminal:
  * control characters and broken UTF-8 become '?'.
  */

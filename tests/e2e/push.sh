@@ -277,6 +277,9 @@ to_collector --retry-for 0 "$profile"
 said_one 'nobody listens' 2 "http://localhost:$port/v1development/profiles: "
 ask "http_proxy=http://localhost:$port" --retry-for 0 --endpoint http://nowhere.invalid "$profile"
 said_one 'a proxy that is not there' 2 "localhost port $port"
+ask http_proxy=junk://me:hidden@localhost:1 --retry-for 0 --endpoint http://nowhere.invalid "$profile"
+said_one 'a proxy of an unknown kind' 2 'http://nowhere.invalid/'
+if grep -q hidden "$said"; then not_ok 'its password is no message' "$(cat "$said")"; else ok 'its password is no message'; fi
 ask
 said_one 'no file' 2 'no FILE given'
 ask --nosuch "$profile"

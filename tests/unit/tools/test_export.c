@@ -5,6 +5,7 @@
 #include "tests/unit/tools/wirebuild.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tools/export_answer.h"
 #include "tools/export_config.h"
@@ -12,7 +13,7 @@
 /* ---- the variables ------------------------------------------------------------------------ */
 
 static const char *const variables[] = { "ENDPOINT", "PROTOCOL", "HEADERS", "TIMEOUT",
-	"COMPRESSION", "CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE" };
+	"COMPRESSION", "CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE", "INSECURE" };
 
 static void
 clear(void)
@@ -27,7 +28,6 @@ clear(void)
 		(void)snprintf(name, sizeof(name), "OTEL_EXPORTER_OTLP_METRICS_%s", variables[i]);
 		(void)unsetenv(name);
 	}
-	(void)unsetenv("OTEL_EXPORTER_OTLP_INSECURE");
 	(void)unsetenv("OTHEAP_PROTOCOL");
 }
 
@@ -66,12 +66,18 @@ START_TEST(a_base_gets_a_path_and_a_signals_endpoint_does_not)
 		{ "http://h:4318/", "http://h:4318/v1development/profiles" },
 		{ "http://h/x", "http://h/x/v1development/profiles" },
 		{ "https://h/x/", "https://h/x/v1development/profiles" },
+		/* Nothing of it is changed, whatever it looks like. */
+		{ "http://h/x//", "http://h/x//v1development/profiles" },
+		{ "http://h/x/../y", "http://h/x/../y/v1development/profiles" },
+		{ "http://h/v1development/profiles",
+		    "http://h/v1development/profiles/v1development/profiles" },
 		{ "http://h/x?a=b#c", "http://h/x/v1development/profiles" },
 	};
 	static const char *const whole[][2] = {
 		{ "http://h:4318", "http://h:4318/" },
 		{ "http://h/x", "http://h/x" },
 		{ "http://h/x/", "http://h/x/" },
+		{ "http://h//x/../y/%2f?a=b", "http://h//x/../y/%2f?a=b" },
 	};
 
 	clear();
@@ -106,6 +112,13 @@ START_TEST(grpc_is_secure_unless_somebody_says_otherwise)
 	assert_url(OH_EXPORT_PROFILES, "https://h:4317" GRPC);
 	set("INSECURE", "TRUE");
 	assert_url(OH_EXPORT_PROFILES, "http://h:4317" GRPC);
+	set("PROFILES_INSECURE", "false");
+	assert_url(OH_EXPORT_PROFILES, "https://h:4317" GRPC);
+	set("INSECURE", "false");
+	set("PROFILES_INSECURE", "true");
+	assert_url(OH_EXPORT_PROFILES, "http://h:4317" GRPC);
+	set("PROFILES_INSECURE", "1");
+	assert_url(OH_EXPORT_PROFILES, "https://h:4317" GRPC);
 	set("ENDPOINT", "https://h:4317/path");
 	assert_url(OH_EXPORT_PROFILES, "https://h:4317" GRPC);
 	set("PROFILES_ENDPOINT", "http://other");
@@ -136,7 +149,7 @@ START_TEST(headers_are_pairs_with_encoded_values)
 
 	clear();
 	set("HEADERS", "a=1, b = x%2Cy%20z+ ,c=k=v,nothing,=v,bad name=1,d=%zz,e=a%0Db,"
-		       "content-length=5,f=");
+		       "content-length=5,f=,g=a%00b");
 	c = read_all(OH_EXPORT_PROFILES, NULL);
 	ck_assert_uint_eq(c.header_count, 4);
 	ck_assert_str_eq(c.headers[0], "a: 1");
@@ -177,6 +190,9 @@ START_TEST(what_makes_no_sense_is_ignored)
 	set("TIMEOUT", "0");
 	set("COMPRESSION", "NONE");
 	set("PROTOCOL", "GRPC");
+	/* As if it were not there: the general one holds. */
+	set("PROFILES_TIMEOUT", "soon");
+	set("PROFILES_COMPRESSION", "zip");
 	c = read_all(OH_EXPORT_PROFILES, NULL);
 	ck_assert_int_eq(c.timeout_ms, 0);
 	ck_assert_int_eq(c.protocol, OH_EXPORT_GRPC);
@@ -264,6 +280,30 @@ START_TEST(an_endpoint_or_a_file_that_cannot_be_used_is_an_error)
 	ck_assert_str_eq(err.text,
 	    "OTEL_EXPORTER_OTLP_PROFILES_CERTIFICATE: /nosuch.pem: No such file or directory");
 	oh_export_config_free(&c);
+	clear();
+}
+END_TEST
+
+START_TEST(the_path_of_a_certificate_is_whole_and_keeps_its_links)
+{
+	char folder[] = "/tmp/otheap-test.XXXXXX", link[64];
+	struct oh_export_config c;
+
+	clear();
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(link, sizeof(link), "%s/ca.pem", folder);
+	ck_assert_int_eq(symlink("/dev/null", link), 0);
+	set("CERTIFICATE", link);
+	c = read_all(OH_EXPORT_PROFILES, NULL);
+	ck_assert_str_eq(c.ca, link);
+	oh_export_config_free(&c);
+	ck_assert_int_eq(chdir(folder), 0);
+	set("CERTIFICATE", "ca.pem");
+	c = read_all(OH_EXPORT_PROFILES, NULL);
+	ck_assert_str_eq(c.ca, link);
+	oh_export_config_free(&c);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(unlink(link) | rmdir(folder), 0);
 	clear();
 }
 END_TEST
@@ -418,6 +458,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_protocol_that_is_none_is_as_not_set);
 	tcase_add_test(tc, pyroscope_is_told_where_profiles_go_in_general_and_in_particular);
 	tcase_add_test(tc, an_endpoint_or_a_file_that_cannot_be_used_is_an_error);
+	tcase_add_test(tc, the_path_of_a_certificate_is_whole_and_keeps_its_links);
 	tcase_add_test(tc, four_statuses_of_http_are_tried_again);
 	tcase_add_test(tc, a_web_page_takes_no_profiles);
 	tcase_add_test(tc, six_statuses_of_grpc_are_tried_again);

@@ -510,6 +510,9 @@ START_TEST(answers_are_read_whatever_they_are)
 	ck_assert(oh_reply_read("\x0a\x06\x12\x04slow", 8, &r));
 	ck_assert_int_eq(r.rejected, 0);
 	ck_assert_str_eq(r.text, "slow");
+	/* Words in any language; the second is a control character, the third is cut. */
+	ck_assert(oh_reply_read("\x0a\x0b\x12\x09z\xc3\xbc\xc2\x9b\xe2\x82\xac\xe2", 13, &r));
+	ck_assert_str_eq(r.text, "z\xc3\xbc \xe2\x82\xac");
 	ck_assert(!oh_reply_read("<html>", 6, &r));
 	ck_assert_int_eq(r.rejected, 0);
 	ck_assert(!oh_reply_read("\x0a\x09\x08\x03", 4, &r));
