@@ -63,6 +63,9 @@ oh_points_init(struct oh_points *p)
 			p->marks[i + 1] |= OH_POINTS_TANGLED;
 		}
 		filter_add(p, b->start, b->end);
+		/* Up there (five levels of page tables, on request) tags and address are one. */
+		if (b->end > ADDRESS)
+			p->marks[i] |= OH_POINTS_HELD;
 		last = b->end;
 	}
 	if (p->count > 0) {
@@ -88,10 +91,13 @@ look_up(struct oh_points *p, uintptr_t at, const uint64_t *word)
 	const struct oh_reach_block *b = &p->blocks[low];
 	if (at > b->end)
 		return;
+	uint8_t how = OH_POINTS_INTERIOR;
 	if (at - b->start <= START_TAGS)
-		p->hit(p, low, OH_POINTS_START);
-	else if (p->allocators == NULL || !p->allocators(b, at, word, p->arg))
-		p->hit(p, low, OH_POINTS_INTERIOR);
+		how = OH_POINTS_START;
+	else if (p->inside != NULL)
+		how = p->inside(b, at, word, p->arg);
+	if (how != 0)
+		p->hit(p, low, how);
 }
 
 /* The memory is the program's: no sanitizer has a say in it. */

@@ -34,7 +34,7 @@ struct oh_reach_block {
 enum {
 	OH_POINTS_START = 1,      /* a pointer to its start */
 	OH_POINTS_INTERIOR = 2,   /* a pointer into it, or right behind it */
-	OH_POINTS_HELD = 4,       /* counts as pointed to, for reasons of the caller */
+	OH_POINTS_HELD = 4,       /* counts as pointed to, for other reasons */
 	OH_POINTS_SCANNED = 8,    /* its contents were looked at */
 	OH_POINTS_TANGLED = 16,   /* overlaps another, so one of both is no block any more */
 	OH_POINTS_ELSEWHERE = 32, /* its contents are looked at by the caller */
@@ -54,9 +54,12 @@ struct oh_points {
 	uint64_t *filter; /* [OH_POINTS_FILTER_WORDS], zeroed */
 	/* Scan the contents of block i by oh_points_scan(). */
 	void (*contents)(struct oh_points *p, uint32_t i, void *arg);
-	/* Is this word, which is `at` in block b or right behind, the allocator's own?  NULL = none
-	 * is. */
-	bool (*allocators)(
+	/*
+	 * What does this word mean, which points to `at`, in block b or right
+	 * behind it?  Bits to mark; 0 = nothing, the allocator keeps it for itself.
+	 * NULL = OH_POINTS_INTERIOR.
+	 */
+	uint8_t (*inside)(
 	    const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg);
 	void *arg;
 

@@ -305,13 +305,31 @@ scan_contents(struct oh_points *p, uint32_t i, void *arg)
 	}
 }
 
-static bool
-is_allocators(const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg)
+/*
+ * Does a thread keep its vector of thread-local storage by this word?  It
+ * points to the second entry, of 16 bytes; it stands between two words that
+ * point to where they are, the thread control block (psABI; glibc's tcbhead_t).
+ */
+static __attribute__((no_sanitize("address", "thread"))) bool
+is_thread_vector(const struct oh_reach_block *b, uintptr_t at, const uint64_t *word)
+{
+	uintptr_t block = (uintptr_t)(word - 1);
+
+	/* Thread control blocks are aligned so: the words beside it are of its page. */
+	return at - b->start == 16 && block % 64 == 0 && word[-1] == block && word[1] == block;
+}
+
+static uint8_t
+inside(const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg)
 {
 	const struct oh_map *m = map_of(arg, b->start);
 
-	return m != NULL && m->read && !m->device && !m->wiped && !m->shared &&
-	       oh_chunks_is_link(b->start, b->end, at, (uintptr_t)word, m->start, m->limit);
+	if (is_thread_vector(b, at, word))
+		return OH_POINTS_START;
+	if (m != NULL && m->read && !m->device && !m->wiped && !m->shared &&
+	    oh_chunks_is_link(b->start, b->end, at, (uintptr_t)word, m->start, m->limit))
+		return 0;
+	return OH_POINTS_INTERIOR;
 }
 
 /* ---- the child: mappings -------------------------------------------------------------- */
@@ -438,7 +456,7 @@ oh_reach_child(struct oh_reach_check *c)
 		.todo = c->todo,
 		.filter = c->filter,
 		.contents = scan_contents,
-		.allocators = is_allocators,
+		.inside = inside,
 		.arg = c,
 	};
 	oh_points_init(&c->points);

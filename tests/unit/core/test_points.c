@@ -121,6 +121,53 @@ START_TEST(start_tags_inside_and_behind)
 }
 END_TEST
 
+static uint8_t answer;
+
+static uint8_t
+look_closer(const struct oh_reach_block *b, uintptr_t to, const uint64_t *word, void *arg)
+{
+	ck_assert_ptr_eq(b, &blocks[1]);
+	ck_assert_uint_eq(to, at(1) + 16);
+	ck_assert_uint_eq(*word & ~(UINT64_C(0xffff) << 48), to);
+	ck_assert_ptr_eq(arg, memory);
+	return answer;
+}
+
+/* What a word means that points into a block is for the caller to say. */
+START_TEST(inside_is_asked_about)
+{
+	static const uint8_t answers[] = { 0, OH_POINTS_INTERIOR, OH_POINTS_START };
+	static const uint8_t want[] = { OH_LEAK_LOST, OH_LEAK_INTERIOR, OH_LEAK_NONE };
+
+	for (size_t k = 0; k < OH_ARRAY_LEN(answers); k++) {
+		make(3);
+		p.inside = look_closer;
+		answer = answers[k];
+		root(at(2) + 7); /* a start: not asked */
+		root((at(1) + 16) | UINT64_C(5) << 48);
+		oh_points_settle(&p);
+		ck_assert_uint_eq(leak[0], OH_LEAK_LOST);
+		ck_assert_uint_eq(leak[1], want[k]);
+		ck_assert_uint_eq(leak[2], OH_LEAK_NONE);
+	}
+}
+END_TEST
+
+/* Where an address needs the bits that are ignored, nothing can be told. */
+START_TEST(above_48_bits_nothing_is_lost)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		make(3);
+		blocks[2].start = (UINT64_C(1) << 48) - 64 + 64 * i;
+		blocks[2].end = blocks[2].start + 64 + i;
+		oh_points_init(&p);
+		oh_points_settle(&p);
+		ck_assert_uint_eq(leak[0], OH_LEAK_LOST);
+		ck_assert_uint_eq(leak[2], OH_LEAK_NONE);
+	}
+}
+END_TEST
+
 /* The start of one block may be right behind another. */
 START_TEST(right_behind_one_is_the_start_of_the_next)
 {
@@ -341,6 +388,8 @@ add(TCase *tc)
 	tcase_add_test(tc, nothing_points_anywhere);
 	tcase_add_test(tc, no_blocks_at_all);
 	tcase_add_test(tc, start_tags_inside_and_behind);
+	tcase_add_test(tc, inside_is_asked_about);
+	tcase_add_test(tc, above_48_bits_nothing_is_lost);
 	tcase_add_test(tc, right_behind_one_is_the_start_of_the_next);
 	tcase_add_test(tc, what_is_reached_reaches);
 	tcase_add_test(tc, a_ring_has_one_leader);
