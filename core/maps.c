@@ -103,6 +103,7 @@ parse_field(const char *line, struct oh_map *m)
 	} else if (strncmp(line, "VmFlags:", 8) == 0) {
 		m->device = has_flag(line, "io") || has_flag(line, "pf");
 		m->wiped = has_flag(line, "wf");
+		m->unreserved = has_flag(line, "nr");
 		m->huge = has_flag(line, "ht");
 		/* They are counted elsewhere. */
 		m->nothing = m->nothing && !m->huge;
@@ -250,11 +251,12 @@ private_by_scan(int pagemap, uintptr_t from, uintptr_t to, struct run *r)
 	return 0;
 }
 
+/* A reservation of a terabyte has 2 GiB of entries: not by the kilobyte. */
+static uint64_t entry[2048];
+
 static int
 private_by_entry(int pagemap, uintptr_t from, uintptr_t to, struct run *r)
 {
-	uint64_t entry[128];
-
 	while (from < to) {
 		size_t want = (to - from) / PAGE;
 		if (want > OH_ARRAY_LEN(entry))

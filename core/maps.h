@@ -19,11 +19,12 @@ struct oh_map {
 	bool main_stack; /* "[stack]" */
 	bool file;       /* of a file */
 	/* Only from smaps: */
-	bool device;  /* reading may do something, or is not possible */
-	bool wiped;   /* MADV_WIPEONFORK */
-	bool huge;    /* of huge pages of their own kind */
-	bool swapped; /* some of it is in swap */
-	bool nothing; /* no page of it is in memory or swap, as this process sees it */
+	bool device;     /* reading may do something, or is not possible */
+	bool wiped;      /* MADV_WIPEONFORK */
+	bool huge;       /* hugetlbfs(7) and MAP_HUGETLB, not transparent ones */
+	bool unreserved; /* MAP_NORESERVE */
+	bool swapped;    /* some of it is in swap */
+	bool nothing;    /* no page of it is in memory or swap, as this process sees it */
 };
 
 /*

@@ -22,7 +22,7 @@
 #include "core/base.h"
 #include "core/sort.h"
 
-#define ADDRESS (((uint64_t)1 << 48) - 1)
+#define ADDRESS (((uint64_t)1 << 47) - 1) /* what user space has without five levels of tables */
 #define LG_PAGE 12
 #define START_TAGS 7u /* bits of a tag in a pointer to the start */
 #define POINTED (OH_POINTS_START | OH_POINTS_INTERIOR | OH_POINTS_HELD)
@@ -63,7 +63,7 @@ oh_points_init(struct oh_points *p)
 			p->marks[i + 1] |= OH_POINTS_TANGLED;
 		}
 		filter_add(p, b->start, b->end);
-		/* Up there (five levels of page tables, on request) tags and address are one. */
+		/* Up there tags cannot be told from the address. */
 		if (b->end > ADDRESS)
 			p->marks[i] |= OH_POINTS_HELD;
 		last = b->end;

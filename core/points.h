@@ -75,8 +75,8 @@ void oh_points_init(struct oh_points *p);
 /*
  * Look at the words in [from, to) and mark what they point to.
  *
- * A word points to a block if its low 48 bits are an address in it or right
- * behind it: the upper 16 are ignored, for programs keep tags there.  So are
+ * A word points to a block if its low 47 bits are an address in it or right
+ * behind it: the upper 17 are ignored, for programs keep tags there.  So are
  * the lowest three for the question whether it points to the start.
  */
 void oh_points_scan(struct oh_points *p, const uint64_t *from, const uint64_t *to);

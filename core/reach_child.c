@@ -214,11 +214,18 @@ each_run(uintptr_t start, uintptr_t limit, void *arg)
 	}
 }
 
+/* Wiped; or the kernel does not tell the child which of these pages there are. */
+static bool
+is_left_out(const struct oh_map *m)
+{
+	return m->wiped || (m->huge && m->shared);
+}
+
 /* Memory that the child's map says it has, to be read there. */
 static bool
 is_memory(const struct oh_map *m)
 {
-	return !m->device && !m->wiped && (m->read || !m->shared);
+	return !m->device && !is_left_out(m);
 }
 
 static void
@@ -380,8 +387,8 @@ find_missing(struct oh_reach_check *c)
 		}
 	}
 	for (uint32_t i = 0; i < c->region->map_count; i++)
-		if (c->maps[i].wiped)
-			add_missing(c, c->maps[i].start, c->maps[i].limit, false);
+		if (is_left_out(&c->maps[i]))
+			add_missing(c, c->maps[i].start, c->maps[i].limit, c->maps[i].shared);
 }
 
 static int
@@ -390,11 +397,23 @@ open_own(struct oh_reach_check *c, const char *path)
 	long fd = oh_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
-		leave(c->region, "/proc/self cannot be read");
+		leave(c->region, oh_reach_no_proc);
 	return (int)fd;
 }
 
 /* ---- the child: all of it -------------------------------------------------------------- */
+
+/*
+ * Go where the worker went.  The kernel sees to it, but not if the worker was
+ * gone before it was asked to; after an exec our parent is the same process.
+ */
+static void
+live_with_worker(struct oh_reach_check *c)
+{
+	if (OH_SYS(getppid, 0, 0, 0, 0, 0, 0) != c->parent ||
+	    OH_SYS(tgkill, c->parent, c->worker, 0, 0, 0, 0) == -ESRCH)
+		leave(c->region, "the worker ended");
+}
 
 static void
 settle_in(struct oh_reach_check *c)
@@ -403,8 +422,7 @@ settle_in(struct oh_reach_check *c)
 	struct rlimit no_core = { 1, 1 }; /* 0 would still feed a pipe: core(5) */
 
 	(void)OH_SYS(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
-	if (OH_SYS(getppid, 0, 0, 0, 0, 0, 0) != c->parent)
-		(void)OH_SYS(exit_group, 0, 0, 0, 0, 0, 0);
+	live_with_worker(c);
 	(void)OH_SYS(prctl, PR_SET_NAME, "otheap-scan", 0, 0, 0, 0);
 	(void)OH_SYS(prlimit64, 0, RLIMIT_CORE, &no_core, 0, 0, 0);
 	/* Where memory runs out, rather we than anybody else. */
@@ -465,8 +483,10 @@ oh_reach_child(struct oh_reach_check *c)
 	oh_points_scan(&c->points, r->words, r->words + r->word_count);
 	for (uint32_t i = 0; i < r->map_count; i++)
 		scan_map(c, &c->maps[i]);
-	while ((seen = oh_load_acquire(&r->state)) == OH_REACH_LISTED) /* [P1] */
+	while ((seen = oh_load_acquire(&r->state)) == OH_REACH_LISTED) { /* [P1] */
 		oh_reach_wait_state(r, seen, 1000);
+		live_with_worker(c);
+	}
 	for (uint32_t i = 0; i < r->count; i++)
 		c->marks[i] |= c->marks_worker[i];
 	oh_points_settle(&c->points);

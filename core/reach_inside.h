@@ -20,7 +20,7 @@
 
 #define OH_REACH_PAGE ((uintptr_t)4096)
 #define OH_REACH_MISSING_MAX 512u
-#define OH_REACH_WORDS_MAX 8192u /* pointers kept for the program by epoll */
+#define OH_REACH_WORDS_MAX 8192u /* pointers kept for the program by the kernel */
 #define OH_REACH_TEXT ((size_t)16 * 1024)
 
 enum oh_reach_state { OH_REACH_BEGUN, OH_REACH_LISTED, OH_REACH_READ, OH_REACH_DONE };
@@ -59,7 +59,7 @@ struct oh_reach_check {
 	bool second;
 
 	uint32_t unseen; /* threads whose registers nobody sees */
-	pid_t parent;
+	pid_t parent, worker;
 	int64_t until_ms;
 	int64_t cpu_us; /* of the children that were reaped */
 	int pagemap;
@@ -81,6 +81,21 @@ oh_reach_wait_state(struct oh_reach_region *r, uint32_t seen, int64_t ms)
 
 	(void)OH_SYS(futex, &r->state, FUTEX_WAIT, seen, &ts, 0, 0);
 }
+
+static const char oh_reach_no_proc[] = "/proc/self cannot be read";
+
+/* ---- reach_kernel.c, the worker only ---- */
+
+/* Number of threads of the process; 0 = not known. */
+uint32_t oh_reach_threads(void);
+
+/* Add to r->words pointers of the program that only the kernel has. */
+void oh_reach_kept_words(struct oh_reach_region *r);
+
+/* NULL, or why this process is not to be forked.  Uses r->text. */
+const char *oh_reach_why_no_fork(struct oh_reach_region *r, uint64_t max_memory_bytes);
+
+/* ---- reach_child.c ---- */
 
 /* The child's whole life. */
 _Noreturn void oh_reach_child(struct oh_reach_check *c);

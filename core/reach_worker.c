@@ -22,9 +22,11 @@
  *	  is so in two scans, SECOND_LOOK_MS apart, and if there are more of its
  *	  kind than registers would explain (oh_points_doubt).
  *	- Mappings the child has not (MADV_DONTFORK) or has empty
- *	  (MADV_WIPEONFORK): read by the worker, from the process itself.
- *	- Pointers that only the kernel has: those of epoll_ctl(2) are read from
- *	  /proc/self/fdinfo.  Others (io_uring, timers, aio) are not seen.
+ *	  (MADV_WIPEONFORK), and shared huge pages, of which mincore(2) tells
+ *	  only who has touched them: read by the worker, from the process itself.
+ *	- Pointers that only the kernel has: those of epoll_ctl(2) and
+ *	  timer_create(2) are read from /proc.  Others (io_uring, aio, signals
+ *	  and messages on their way) are not seen.
  *	- Memory that cannot be read: then there is no verdict.
  * Errors in the other direction, a pointer where there is none, are accepted:
  * old words on stacks and in memory that was freed.
@@ -70,7 +72,7 @@ read_missing_run(uintptr_t start, uintptr_t limit, void *arg)
 	while (start < limit && r->failed_worker == NULL) {
 		size_t n = limit - start < OH_REACH_TEXT ? limit - start : OH_REACH_TEXT;
 		struct iovec to = { r->text, n }, from = { (void *)start, n };
-		long got = OH_SYS(process_vm_readv, c->parent, &to, 1, &from, 1, 0);
+		long got = OH_SYS(process_vm_readv, c->worker, &to, 1, &from, 1, 0);
 		if (got == -EFAULT) { /* gone, or nothing that can be read */
 			start = (start + OH_REACH_PAGE) & ~(OH_REACH_PAGE - 1);
 			continue;
@@ -137,7 +139,7 @@ count_map(const struct oh_map *m, void *arg)
 	return true;
 }
 
-/* Read our maps; 0 or -E... */
+/* Read our own maps; 0 or -E... */
 static int
 each_map(char *text, size_t bytes, bool (*fn)(const struct oh_map *, void *), void *arg)
 {
@@ -148,179 +150,6 @@ each_map(char *text, size_t bytes, bool (*fn)(const struct oh_map *, void *), vo
 	int err = oh_maps_each((int)fd, text, bytes, fn, arg);
 	(void)oh_sys_close((int)fd);
 	return err;
-}
-
-struct dirent64 {
-	uint64_t ino, off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
-/* Call `fn` for each entry whose name is a number.  0 or -E... */
-static OH_NOINLINE int
-each_number(const char *folder, void (*fn)(const char *name, void *arg), void *arg)
-{
-	char buf[1024] __attribute__((aligned(8)));
-	long fd = oh_sys_openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
-
-	if (fd < 0)
-		return (int)fd;
-	while ((n = OH_SYS(getdents64, fd, buf, sizeof(buf), 0, 0, 0)) > 0) {
-		for (long at = 0; at < n;) {
-			const struct dirent64 *d = (const struct dirent64 *)(void *)(buf + at);
-			if (d->name[0] >= '0' && d->name[0] <= '9')
-				fn(d->name, arg);
-			at += d->len;
-		}
-	}
-	(void)oh_sys_close((int)fd);
-	return (int)n;
-}
-
-static void
-count_one(const char *name, void *arg)
-{
-	(void)name;
-	++*(uint32_t *)arg;
-}
-
-static void
-keep_word(struct oh_reach_region *r, uint64_t word)
-{
-	if (r->word_count == OH_REACH_WORDS_MAX)
-		r->failed_worker = "an epoll set is too large";
-	else
-		r->words[r->word_count++] = word;
-}
-
-/* Lines `tfd: 5 events: 19 data: 55d0c0ffee pos:0 ...` of an epoll set: proc_pid_fdinfo(5). */
-static void
-take_epoll_text(struct oh_reach_region *r, char *text)
-{
-	static const char key[] = "data:";
-
-	for (char *s = text; (s = strstr(s, key)) != NULL;) {
-		uint64_t word = 0;
-		for (s += sizeof(key) - 1; *s == ' '; s++)
-			;
-		for (;; s++) {
-			if (*s >= '0' && *s <= '9')
-				word = word << 4 | (uint64_t)(*s - '0');
-			else if (*s >= 'a' && *s <= 'f')
-				word = word << 4 | (uint64_t)(*s - 'a' + 10);
-			else
-				break;
-		}
-		keep_word(r, word);
-	}
-}
-
-static void
-read_epoll(struct oh_reach_region *r, const char *path)
-{
-	long fd = oh_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), n;
-	size_t have = 0;
-
-	if (fd < 0)
-		return;
-	while ((n = oh_sys_read((int)fd, r->text + have, OH_REACH_TEXT - 1 - have)) > 0) {
-		/* Whole lines; the rest waits for more. */
-		have += (size_t)n;
-		char *end = memrchr(r->text, '\n', have);
-		if (end == NULL)
-			break;
-		*end++ = '\0';
-		size_t rest = have - (size_t)(end - r->text);
-		take_epoll_text(r, r->text);
-		memmove(r->text, end, rest);
-		have = rest;
-	}
-	(void)oh_sys_close((int)fd);
-}
-
-/* The descriptors of one thread. */
-struct table {
-	struct oh_reach_region *region;
-	const char *thread;
-	uint32_t seen;
-};
-
-static void
-put_path(struct oh_out *path, const char *thread, const char *what, const char *name)
-{
-	oh_out_reset(path);
-	oh_out_str(path, "/proc/self/task/");
-	oh_out_str(path, thread);
-	oh_out_str(path, what);
-	oh_out_str(path, name);
-}
-
-static void
-look_at_descriptor(const char *name, void *arg)
-{
-	static const char wanted[] = "anon_inode:[eventpoll]";
-	struct table *t = arg;
-	struct oh_out path;
-	char to[sizeof(wanted) + 1];
-
-	t->seen++;
-	put_path(&path, t->thread, "/fd/", name);
-	long n = oh_sys_readlink(path.text, to, sizeof(to));
-	if (n != (long)sizeof(wanted) - 1 || memcmp(to, wanted, sizeof(wanted) - 1) != 0)
-		return;
-	put_path(&path, t->thread, "/fdinfo/", name);
-	read_epoll(t->region, path.text);
-}
-
-/*
- * The threads of the program share one table, which ours is not.  Of a thread
- * that has ended, as the first one may, it is empty.
- */
-static void
-look_at_thread(const char *name, void *arg)
-{
-	struct table *t = arg;
-	struct oh_out path;
-	char own[OH_OUT_DIGITS];
-
-	if (t->seen > 0 ||
-	    strcmp(name, oh_out_digits(own, (uint64_t)OH_SYS(gettid, 0, 0, 0, 0, 0, 0))) == 0)
-		return;
-	t->thread = name;
-	put_path(&path, name, "/fd", "");
-	(void)each_number(path.text, look_at_descriptor, t);
-}
-
-/* Would our child be the first process of another PID namespace?  That one must be the program's.
- */
-static bool
-child_would_be_elsewhere(void)
-{
-	char here[64], there[64];
-	long n = oh_sys_readlink("/proc/thread-self/ns/pid", here, sizeof(here));
-	long k = oh_sys_readlink("/proc/thread-self/ns/pid_for_children", there, sizeof(there));
-
-	return n <= 0 || n != k || memcmp(here, there, (size_t)n) != 0;
-}
-
-/* Memory of a thread's process that is not swapped out; 0 = not known, or it has ended. */
-static uint64_t
-resident_bytes(const char *statm)
-{
-	char text[128];
-	long fd = oh_sys_openat(AT_FDCWD, statm, O_RDONLY | O_CLOEXEC, 0);
-	uint64_t pages = 0;
-
-	if (fd < 0)
-		return 0;
-	long n = oh_sys_read((int)fd, text, sizeof(text) - 1);
-	(void)oh_sys_close((int)fd);
-	text[n < 0 ? 0 : n] = '\0';
-	const char *s = strchr(text, ' '); /* the second number: proc_pid_statm(5) */
-	for (s = s == NULL ? "" : s + 1; *s >= '0' && *s <= '9'; s++)
-		pages = pages * 10 + (uint64_t)(*s - '0');
-	return pages * OH_REACH_PAGE;
 }
 
 /* One mapping for all that both write. */
@@ -420,13 +249,15 @@ look(struct oh_reach_check *c)
 	char text[1024];
 
 	if (each_map(text, sizeof(text), count_map, &maps) != 0 || maps == 0)
-		return "/proc/self cannot be read";
+		return oh_reach_no_proc;
 	if (!map_region(c, maps))
 		return "no memory";
+	const char *why = oh_reach_why_no_fork(c->region, c->ask->max_memory_bytes);
+	if (why != NULL)
+		return why;
 	if (each_map(c->region->text, OH_REACH_TEXT, keep_mapped, c) != 0)
-		return "/proc/self cannot be read";
-	struct table table = { .region = c->region };
-	(void)each_number("/proc/self/task", look_at_thread, &table);
+		return oh_reach_no_proc;
+	oh_reach_kept_words(c->region);
 	if (c->region->failed_worker != NULL)
 		return c->region->failed_worker;
 	/* No exit signal, nothing shared: a fork that the program cannot see. */
@@ -437,7 +268,7 @@ look(struct oh_reach_check *c)
 		return "the limit of processes is reached";
 	if (pid < 0)
 		return pid == -ENOMEM ? "no memory for a fork" : "a fork was refused";
-	const char *why = attend(c, (pid_t)pid);
+	why = attend(c, (pid_t)pid);
 	if (why == NULL)
 		why = c->region->failed;
 	return why != NULL ? why : c->region->failed_worker;
@@ -504,20 +335,12 @@ static const char *
 make_check(struct oh_reach_check *c, struct oh_reach_result *ret)
 {
 	const struct oh_reach_ask *ask = c->ask;
-	uint32_t threads = 0;
 
 	if (oh_sys_forbidden())
 		return "the program has confined itself";
-	uint64_t bytes = resident_bytes("/proc/thread-self/statm");
-	if (ask->max_memory_bytes > 0 && bytes > ask->max_memory_bytes)
-		return "the process is larger than OTHEAP_LEAK_MAX_MEMORY";
-	if (child_would_be_elsewhere())
-		return "children go to another PID namespace, or /proc/self cannot be read";
-	if (each_number("/proc/self/task", count_one, &threads) != 0)
-		return "/proc/self cannot be read";
-	/* The first thread is listed as long as there are others. */
-	if (bytes > 0 && resident_bytes("/proc/self/statm") == 0)
-		threads--;
+	uint32_t threads = oh_reach_threads();
+	if (threads == 0)
+		return oh_reach_no_proc;
 	c->unseen = threads > ask->waiting + 1 ? threads - ask->waiting - 1 : 0;
 	const char *why = look(c);
 	if (why == NULL)
@@ -535,9 +358,10 @@ void
 oh_reach_check(struct oh_reach *ret, const struct oh_reach_ask *ask)
 {
 	int64_t start = now_ms();
-	struct oh_reach_check c = {
-		.ask = ask, .parent = oh_sys_getpid(), .until_ms = start + ask->limit_ms
-	};
+	struct oh_reach_check c = { .ask = ask,
+		.parent = oh_sys_getpid(),
+		.worker = oh_sys_gettid(),
+		.until_ms = start + ask->limit_ms };
 
 	*ret = (struct oh_reach){ .result = { .asked = true } };
 	ret->result.why_not = make_check(&c, &ret->result);

@@ -92,11 +92,34 @@ fresh() {
 }
 
 # run [VAR=VALUE...] PROGRAM [ARGUMENT...] - under the library, in a fresh folder,
-# for $limit_s seconds at most.
+# for $limit_s seconds at most.  $under is a command that runs it, itself without
+# the library.
 run() {
 	fresh
-	timeout -s KILL "${limit_s:-60}" env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" "$@" >"$out" 2>"$err" </dev/null
+	# shellcheck disable=SC2086 # a command and its arguments
+	timeout -s KILL "${limit_s:-60}" ${under-} env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" "$@" \
+	    >"$out" 2>"$err" </dev/null
 	rc=$?
+}
+
+# leaks [VAR=VALUE...] PROGRAM... - run it with a leak check at exit, everything sampled.
+leaks() {
+	run OTHEAP_LEAK_CHECK=1 OTHEAP_LEAK_REPORT=none OTHEAP_SAMPLE_INTERVAL=1 "$@"
+}
+
+# Was a leak check made for $text?
+checked() {
+	grep -q '^comment leak check: lost ' "$text"
+}
+
+# How many blocks of that class it found: lost, interior, indirect or unsure.
+counted() {
+	sed -n "s/^comment leak check: .*$1 \([0-9]*\) .*/\1/p" "$text"
+}
+
+# Why there was no leak check.
+not_made() {
+	sed -n 's/^comment leak check: not made: //p' "$text"
 }
 
 # The same without the library.

@@ -20,58 +20,48 @@ of_class() {
 		END { print sum + 0 }' "$text"
 }
 
-# leaks VAR=VALUE... MODE - run it with a leak check at exit, everything sampled.
-leaks() {
-	run OTHEAP_LEAK_CHECK=1 OTHEAP_LEAK_REPORT=none OTHEAP_SAMPLE_INTERVAL=1 "$@"
-}
-
-checked() {
-	grep -q '^comment leak check: lost ' "$text"
-}
-
-# as_told NAME - does the profile in $text say of each class what the program did?
+# as_told NAME - are the blocks of the last run of the classes that the program told?
 as_told() {
+	equal "$1: status" "$rc" 0
+	inside "$1"
+	decode_last "$1" || return
 	check "$1: a check was made" checked
 	grep '^class ' "$out" >"$work/classes"
 	while read -r _ fn class n; do
 		equal "$1: $fn is $class" "$(of_class "$fn" "$class")" "$n"
 	done <"$work/classes"
 	# Nothing else of the program's is said to be lost.
-	expected=$(awk '$3 == "lost" { n += $4 } END { print n + 0 }' "$work/classes")
-	equal "$1: as many are lost as were lost" \
-	    "$(sed -n 's/^comment leak check: lost \([0-9]*\) .*/\1/p' "$text")" "$expected"
+	equal "$1: as many are lost as were lost" "$(counted lost)" \
+	    "$(awk '$3 == "lost" { n += $4 } END { print n + 0 }' "$work/classes")"
 }
 
-for mode in plain sizes memory odd register threads fiber; do
-	leaks "$prog/lost" $mode
-	equal "lost $mode: status" "$rc" 0
-	inside "lost $mode"
-	decode_last "lost $mode" || continue
-	as_told "lost $mode"
+for what in 'lost plain' 'lost sizes' 'lost memory' 'lost odd' 'lost register' 'lost threads' 'lost fiber' \
+    'hidden tags' 'hidden packed' 'hidden away' 'hidden kernel' 'hidden shared' 'hidden pages'; do
+	program=${what% *}
+	mode=${what#* }
+	leaks "$prog/$program" "$mode"
+	as_told "$what"
 	case $mode in
 	threads)
-		equal "lost $mode: what may be in registers is counted" \
-		    "$(sed -n 's/^comment leak check: .* unsure \([0-9]*\) .*/\1/p' "$text")" 3
+		equal "$what: what may be in registers is counted" "$(counted unsure)" 3
 		# glibc keeps a thread's vector of thread-local storage by its second entry.
-		equal "lost $mode: nothing is interior" \
-		    "$(sed -n 's/^comment leak check: .* interior \([0-9]*\) .*/\1/p' "$text")" 0
-		equal "lost $mode: looked twice" "$(grep -c '^comment leak scan: .* scans 2, ' "$text")" 1
+		equal "$what: nothing is interior" "$(counted interior)" 0
+		equal "$what: looked twice" "$(grep -c '^comment leak scan: .* scans 2, ' "$text")" 1
 		;;
-	*) equal "lost $mode: looked once" "$(grep -c '^comment leak scan: .* scans 1, ' "$text")" 1 ;;
+	*) equal "$what: looked once" "$(grep -c '^comment leak scan: .* scans 1, ' "$text")" 1 ;;
 	esac
 	# What is of no class and of some class adds up to what there is.
 	cp "$text" "$work/with"
-	run OTHEAP_SAMPLE_INTERVAL=1 "$prog/lost" $mode
-	decode_last "lost $mode without" || continue
-	equal "lost $mode: the sums are as without a check" "$(sum_all)" "$(text=$work/with && sum_all)"
-	equal "lost $mode: nothing is said of a check that was not asked for" "$(grep -cE '^comment leak| leak=' "$text")" 0
+	run OTHEAP_SAMPLE_INTERVAL=1 "$prog/$program" "$mode"
+	decode_last "$what without" || continue
+	equal "$what: the sums are as without a check" "$(sum_all)" "$(text=$work/with && sum_all)"
+	equal "$what: nothing is said of a check that was not asked for" "$(grep -cE '^comment leak| leak=' "$text")" 0
 done
 
 # Where the first thread has ended, /proc/PID shows nothing of the process's memory.
 for mode in plain odd; do
 	leaks "$prog/lost" leader $mode
-	equal "lost leader $mode: status" "$rc" 0
-	decode_last "lost leader $mode" && as_told "lost leader $mode"
+	as_told "lost leader $mode"
 done
 
 # Who has become another user may not read all of its own /proc/PID.
@@ -81,13 +71,65 @@ if [ "$(id -u)" = 0 ]; then
 	for mode in plain odd; do
 		rm -f "$work/open"/*
 		leaks OTHEAP_DIR="$work/open" "$prog/lost" $mode drop
-		equal "lost $mode drop: status" "$rc" 0
-		equal "lost $mode drop: silent" "$(cat "$err")" ''
+		silent "lost $mode drop"
 		dir=$work/open
-		decode_last "lost $mode drop" && as_told "lost $mode drop"
+		as_told "lost $mode drop"
 	done
 else
 	skip "lost: another user" "only root can become one"
+fi
+
+# Before Linux 6.7 pages are looked at one by one.
+under="$prog/confined old"
+for what in 'lost memory' 'hidden pages' 'hidden shared'; do
+	leaks OTHEAP_EXIT_TIMEOUT=120 "$prog/${what% *}" "${what#* }"
+	if [ "$rc" = 77 ]; then
+		skip "$what as on an older kernel" 'seccomp is not allowed here'
+		continue
+	fi
+	as_told "$what as on an older kernel"
+done
+under=''
+
+# ---- huge pages -------------------------------------------------------------------------
+
+pool=/sys/kernel/mm/hugepages/hugepages-2048kB
+pages_before=$(cat $pool/nr_hugepages 2>/dev/null)
+
+# Have so many more; or as before.
+huge_pages() {
+	{ echo $((pages_before + $1)) >$pool/nr_hugepages; } 2>/dev/null &&
+		[ "$(cat $pool/nr_hugepages)" = $((pages_before + $1)) ]
+}
+
+if [ -n "$pages_before" ] && huge_pages 3; then
+	trap 'huge_pages 0; clean_up' EXIT
+	for how in private shared; do
+		leaks "$prog/hidden" huge $how
+		as_told "hidden huge $how"
+		equal "hidden huge $how: on request, too" "$(count_files)" 2
+	done
+	# With no other to be had, a write after a fork would be the end of a program without a
+	# reservation; one with such would take the page from the child.
+	huge_pages 1
+	for how in unreserved private; do
+		what="hidden huge $how, the last one"
+		if [ "$(cat $pool/free_hugepages)" != 1 ]; then
+			skip "$what" "others have huge pages"
+			continue
+		fi
+		leaks "$prog/hidden" huge $how
+		equal "$what: status" "$rc" 0
+		inside "$what"
+		decode_last "$what"
+		why="too few huge pages are free"
+		[ $how = private ] || why="huge pages of the program are not reserved"
+		equal "$what: no check" "$(not_made)" "$why"
+	done
+	huge_pages 0
+	trap clean_up EXIT
+else
+	skip "hidden huge" "no huge pages to be had here"
 fi
 
 # ---- two other judges --------------------------------------------------------------
@@ -95,19 +137,19 @@ fi
 # Memcheck agrees about each function: definitely lost is lost.  But it does not
 # look at memory that cannot be written now.
 if command -v valgrind >/dev/null; then
-	for mode in plain memory; do
-		run_plain valgrind --leak-check=full --show-leak-kinds=definite "$prog/lost" $mode
+	for what in 'lost plain' 'lost memory' 'hidden packed' 'hidden away' 'hidden shared' 'hidden pages'; do
+		run_plain valgrind --leak-check=full --show-leak-kinds=definite "$prog/${what% *}" "${what#* }"
 		awk '/ blocks are definitely lost in / {
 				for (i = 1; i <= NF; i++) if ($i == "blocks") n = $(i - 1)
 				lost = 1
 			}
 			/ by 0x/ && lost { name[$4] += n; lost = 0 }
 			END { for (f in name) print f, name[f] }' "$err" |
-			grep -v -e site_read_only -e site_no_access | sort >"$work/memcheck"
+			grep -v -e site_read_only -e no_access -e site_memfd -e site_relro -e site_in_guard | sort >"$work/memcheck"
 		grep '^class site_.* lost ' "$out" | awk '{ print $2, $4 }' | sort >"$work/ours"
-		equal "lost $mode: memcheck judges alike" "$(tr '\n' ' ' <"$work/memcheck")" \
+		equal "$what: memcheck judges alike" "$(tr '\n' ' ' <"$work/memcheck")" \
 		    "$(tr '\n' ' ' <"$work/ours")"
-		check "lost $mode: memcheck judged" grep -q 'ERROR SUMMARY' "$err"
+		check "$what: memcheck judged" grep -q 'ERROR SUMMARY' "$err"
 	done
 	# What it would say of the words that our scan reads is not for the user.
 	# (Memcheck's own malloc hides ours; other tools leave it alone.)
@@ -121,9 +163,13 @@ else
 fi
 
 # LeakSanitizer, too; but it calls all blocks of a ring indirect, where one leads it here.
-if ${CC:-cc} -fsanitize=leak -O1 -g -fno-builtin -D_GNU_SOURCE -o "$work/lsan" tests/prog/lost.c \
-    -pthread 2>/dev/null; then
-	run_plain LSAN_OPTIONS=exitcode=23 "$work/lsan" plain
+for what in 'lost plain' 'hidden packed'; do
+	if ! ${CC:-cc} -fsanitize=leak -O1 -g -fno-builtin -D_GNU_SOURCE -o "$work/lsan" \
+	    "tests/prog/${what% *}.c" -pthread 2>/dev/null; then
+		skip "$what: LeakSanitizer judges alike" "the compiler has none"
+		continue
+	fi
+	run_plain LSAN_OPTIONS=exitcode=23 "$work/lsan" "${what#* }"
 	if [ "$rc" = 23 ] && grep -q 'detected memory leaks' "$err"; then
 		awk '/^Direct leak of / { class = "lost"; n = $7 }
 			/^Indirect leak of / { class = "indirect"; n = $7 }
@@ -132,14 +178,12 @@ if ${CC:-cc} -fsanitize=leak -O1 -g -fno-builtin -D_GNU_SOURCE -o "$work/lsan" t
 		grep -E '^class site_.* (lost|indirect) ' "$out" |
 			awk '{ sum[$2 " " ($2 == "site_ring" ? "any" : $3)] += $4 }
 			END { for (s in sum) print s, sum[s] }' | sort >"$work/ours"
-		equal "lost plain: LeakSanitizer judges alike" "$(tr '\n' ' ' <"$work/sanitizer")" \
+		equal "$what: LeakSanitizer judges alike" "$(tr '\n' ' ' <"$work/sanitizer")" \
 		    "$(tr '\n' ' ' <"$work/ours")"
 	else
-		skip "lost plain: LeakSanitizer judges alike" "it does not run here: $(head -c 200 "$err")"
+		skip "$what: LeakSanitizer judges alike" "it does not run here: $(head -c 200 "$err")"
 	fi
-else
-	skip "lost plain: LeakSanitizer judges alike" "the compiler has none"
-fi
+done
 
 # ---- what the program sees ------------------------------------------------------------
 
@@ -163,41 +207,3 @@ for level in 1 2; do
 	    "$([ $level = 1 ] || echo yes)"
 	finish
 done
-
-# Does process $1 have a child now?  It is then $scanner.
-scanning() {
-	read -r scanner _ <<-END
-		$(cat /proc/"$pid"/task/*/children 2>/dev/null)
-	END
-	[ -n "$scanner" ]
-}
-
-gone() {
-	[ ! -e "/proc/$1" ]
-}
-
-# A scan of this much takes a while, but no while is long enough for certain.
-start OTHEAP_SAMPLE_INTERVAL=64 OTHEAP_MAX_MEMORY=256m "$prog/lost" big 200 wait
-wait_said ready
-scanner=''
-"$B/otheap" dump --leaks "$pid" >/dev/null 2>&1 &
-dumper=$!
-while kill -0 "$dumper" 2>/dev/null && ! scanning; do :; done
-kill -9 "$pid"
-reap
-wait "$dumper"
-if [ -n "$scanner" ]; then
-	check "lost: the scan ends with a process that is killed" until_true gone "$scanner"
-else
-	skip "lost: the scan ends with a process that is killed" "it was over at once, or the kernel lists no children"
-fi
-
-# ---- where it is not made ---------------------------------------------------------------
-
-leaks OTHEAP_LEAK_MAX_MEMORY=1m "$prog/lost" plain
-decode_last "lost: too large"
-check "lost: says that the process is too large" grep -qx \
-    'comment leak check: not made: the process is larger than OTHEAP_LEAK_MAX_MEMORY' "$text"
-equal "lost: says nothing else of it" "$(grep -c 'leak=' "$text")" 0
-leaks OTHEAP_EXIT_TIMEOUT=0 "$prog/lost" plain
-equal "lost: no time, status" "$rc" 0

@@ -6,13 +6,17 @@
  *	deny	some system calls fail with EPERM
  *	kill	all but the few that it uses end it
  *	strict	SECCOMP_MODE_STRICT
+ *	fork	no processes, but threads
+ *	old	as if the kernel did not know PAGEMAP_SCAN
+ *	death	no signal at the death of the parent can be asked for
  *
- * With a program to run, it takes the rights and runs that one (deny only).
+ * With a program to run, it takes the rights and runs that one (not kill and strict).
  * Filter by seccomp(2): linux/seccomp.h, linux/filter.h.
  */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -23,6 +27,9 @@
 #define JUMP_IF(number, action) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, (action))
 #define LOAD_NUMBER BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+#define LOAD_ARGUMENT(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
+#define UNLESS(number, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, (skip))
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define EPERMITTED (SECCOMP_RET_ERRNO | EPERM)
 
 static struct sock_filter deny[] = {
@@ -32,7 +39,33 @@ static struct sock_filter deny[] = {
 	JUMP_IF(SYS_clone3, EPERMITTED),
 	JUMP_IF(SYS_unshare, EPERMITTED),
 	JUMP_IF(SYS_getrandom, EPERMITTED),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	ALLOW,
+};
+
+/* Of an argument the lower half is enough. */
+static struct sock_filter no_fork[] = {
+	LOAD_NUMBER,
+	UNLESS(SYS_clone, 3),
+	LOAD_ARGUMENT(0),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_VM, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+	ALLOW,
+};
+
+static struct sock_filter no_scan[] = {
+	LOAD_NUMBER,
+	UNLESS(SYS_ioctl, 3),
+	LOAD_ARGUMENT(1),
+	JUMP_IF(0xc0606610, SECCOMP_RET_ERRNO | ENOTTY), /* PAGEMAP_SCAN */
+	ALLOW,
+};
+
+static struct sock_filter no_death_signal[] = {
+	LOAD_NUMBER,
+	UNLESS(SYS_prctl, 3),
+	LOAD_ARGUMENT(0),
+	JUMP_IF(PR_SET_PDEATHSIG, EPERMITTED),
+	ALLOW,
 };
 
 static struct sock_filter kill_others[] = {
@@ -94,6 +127,12 @@ main(int argc, char **argv)
 	site_before();
 	if (strcmp(how, "deny") == 0)
 		install(deny, sizeof(deny));
+	else if (strcmp(how, "fork") == 0)
+		install(no_fork, sizeof(no_fork));
+	else if (strcmp(how, "old") == 0)
+		install(no_scan, sizeof(no_scan));
+	else if (strcmp(how, "death") == 0)
+		install(no_death_signal, sizeof(no_death_signal));
 	else if (strcmp(how, "kill") == 0)
 		install(kill_others, sizeof(kill_others));
 	else if (strcmp(how, "strict") == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lost.c MODE - loses blocks, and hides pointers to others.
- *
- * Lines `class FUNCTION CLASS OBJECTS` say what a leak check at exit must find,
- * CLASS being lost, interior, indirect or reached.
+ * lost.c MODE - loses blocks, and keeps pointers to others: what a leak check
+ * must find (blocks.h).  hidden.c has more places for pointers.
  *
  *	plain	 what every leak checker judges by the same rules
  *	sizes	 lost blocks of many sizes, with free memory behind them
@@ -19,44 +17,15 @@
  *	big N [wait]	N MiB of live memory, some lost; waits for the end of its
  *		 standard input
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 
-#include "prog.h"
-
-/*
- * No size but the large ones is such that the header of the block behind it,
- * to which the allocator points, would lie in this one or right behind it.
- */
-#define SIZE 92
-#define MASK ((uintptr_t)0x5a5a5a5a5a5a5a5a)
-
-static void class(const char *function, const char *name, int objects)
-{
-	say("class %s %s %d", function, name, objects);
-}
-
-/* Make sure that neither registers nor the stack below keep old pointers. */
-static SITE void
-scrub(void)
-{
-	volatile char old[64 * 1024];
-
-	for (size_t i = 0; i < sizeof(old); i++)
-		old[i] = 0;
-	__asm__ volatile("xorl %%ebx, %%ebx\n\txorl %%r12d, %%r12d\n\txorl %%r13d, %%r13d\n\t"
-			 "xorl %%r14d, %%r14d\n\txorl %%r15d, %%r15d\n\t" ::
-			     : "rbx", "r12", "r13", "r14", "r15", "memory");
-}
+#include "blocks.h"
 
 static void *
 zeroed(size_t size)
@@ -72,14 +41,6 @@ static __thread void *volatile local;
 static pthread_key_t key;
 static char *volatile inside;
 static uintptr_t volatile masked;
-
-#define ALLOCATE(name, size) \
-	static SITE void *name(void) \
-	{ \
-		void *p = hide(malloc(size)); \
-		memset(p, 0, size); \
-		return hide(p); \
-	}
 
 ALLOCATE(site_lost, SIZE)
 ALLOCATE(site_lost_large, 3000004)
@@ -216,17 +177,6 @@ ALLOCATE(site_not_forked_shared, SIZE)
 ALLOCATE(site_wiped, SIZE)
 ALLOCATE(site_large, 5000004)
 ALLOCATE(site_in_large, SIZE)
-
-#define MAP ((size_t)1 << 20)
-
-static void **
-map(size_t size, int flags, int fd)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
-
-	CHECK(p != MAP_FAILED);
-	return p;
-}
 
 static SITE void
 keep_in_memory(void)
@@ -449,36 +399,20 @@ on_child(int sig)
 	children++;
 }
 
-static int
-entries(const char *folder, const char *with)
-{
-	DIR *d = opendir(folder);
-	struct dirent *e;
-	int n = 0;
-
-	if (d == NULL)
-		return -1;
-	while ((e = readdir(d)) != NULL)
-		n += e->d_name[0] != '.' && strstr(e->d_name, with) != NULL;
-	closedir(d);
-	return n;
-}
-
 static SITE void
 watch(void)
 {
-	const char *folder = getenv("OTHEAP_DIR");
 	int fds = entries("/proc/self/fd", "");
 
 	CHECK(signal(SIGCHLD, on_child) == SIG_DFL);
 	for (int i = 1; i <= 2; i++) {
-		CHECK(sigqueue(getpid(), SIGUSR2, (union sigval){ .sival_int = 4 }) == 0);
+		ask_for_check();
 		do {
 			siginfo_t info;
 			CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 			CHECK(waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) == -1 &&
 			      errno == ECHILD);
-		} while (bad_count == 0 && entries(folder, ".pb.gz") < i);
+		} while (bad_count == 0 && profiles() < i);
 	}
 	/* The worker may still be there; its child is not. */
 	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);

@@ -64,7 +64,7 @@ static const char smaps[] =
     "7f0000060000-7f0000080000 rw-p 00000000 00:0e 5 /anon_hugepage (deleted)\n"
     "Rss:                   0 kB\n"
     "Swap:                  0 kB\n"
-    "VmFlags: rd wr mr mw me de ht \n"
+    "VmFlags: rd wr mr mw me nr de ht \n"
     "7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                   [stack]\n"
     "Rss:                  12 kB\n"
     "Swap:                  0 kB\n"
@@ -93,6 +93,7 @@ check_smaps(void)
 	ck_assert(found[2].swapped && !found[2].file && !found[2].huge);
 	ck_assert(!found[3].read && found[3].nothing && !found[3].wiped);
 	ck_assert(!found[4].nothing && found[4].huge); /* they are not in these counts */
+	ck_assert(found[4].unreserved && !found[5].huge && !found[5].unreserved);
 	ck_assert(found[5].main_stack && !found[4].main_stack && !found[5].file);
 	ck_assert(found[6].file && !found[6].nothing && !found[6].swapped);
 	ck_assert(found[7].swapped && !found[7].nothing);

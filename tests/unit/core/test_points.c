@@ -95,8 +95,9 @@ START_TEST(start_tags_inside_and_behind)
 	} t[] = {
 		{ 0, 0, OH_LEAK_NONE },
 		{ 7, 0, OH_LEAK_NONE },
-		{ 0, 0xffff, OH_LEAK_NONE },
-		{ 1, 0x7ff8, OH_LEAK_NONE },
+		{ 0, 0x1ffff, OH_LEAK_NONE },
+		{ 1, 0x7ff8 << 1, OH_LEAK_NONE },
+		{ 3, 1, OH_LEAK_NONE },
 		{ 8, 0, OH_LEAK_INTERIOR },
 		{ 8 * WORDS - 1, 0, OH_LEAK_INTERIOR },
 		{ 8 * WORDS, 0, OH_LEAK_INTERIOR },
@@ -106,7 +107,7 @@ START_TEST(start_tags_inside_and_behind)
 
 	for (size_t k = 0; k < OH_ARRAY_LEN(t); k++) {
 		make(5);
-		root((at(2) + t[k].offset) | t[k].tag << 48);
+		root((at(2) + t[k].offset) | t[k].tag << 47);
 		oh_points_settle(&p);
 		for (uint32_t i = 0; i < 5; i++)
 			ck_assert_uint_eq(leak[i], i == 2 ? t[k].leak : OH_LEAK_LOST);
@@ -128,7 +129,7 @@ look_closer(const struct oh_reach_block *b, uintptr_t to, const uint64_t *word, 
 {
 	ck_assert_ptr_eq(b, &blocks[1]);
 	ck_assert_uint_eq(to, at(1) + 16);
-	ck_assert_uint_eq(*word & ~(UINT64_C(0xffff) << 48), to);
+	ck_assert_uint_eq(*word & ~(UINT64_C(0x1ffff) << 47), to);
 	ck_assert_ptr_eq(arg, memory);
 	return answer;
 }
@@ -154,11 +155,11 @@ START_TEST(inside_is_asked_about)
 END_TEST
 
 /* Where an address needs the bits that are ignored, nothing can be told. */
-START_TEST(above_48_bits_nothing_is_lost)
+START_TEST(above_47_bits_nothing_is_lost)
 {
 	for (uint32_t i = 0; i < 2; i++) {
 		make(3);
-		blocks[2].start = (UINT64_C(1) << 48) - 64 + 64 * i;
+		blocks[2].start = (UINT64_C(1) << 47) - 64 + 64 * i;
 		blocks[2].end = blocks[2].start + 64 + i;
 		oh_points_init(&p);
 		oh_points_settle(&p);
@@ -389,7 +390,7 @@ add(TCase *tc)
 	tcase_add_test(tc, no_blocks_at_all);
 	tcase_add_test(tc, start_tags_inside_and_behind);
 	tcase_add_test(tc, inside_is_asked_about);
-	tcase_add_test(tc, above_48_bits_nothing_is_lost);
+	tcase_add_test(tc, above_47_bits_nothing_is_lost);
 	tcase_add_test(tc, right_behind_one_is_the_start_of_the_next);
 	tcase_add_test(tc, what_is_reached_reaches);
 	tcase_add_test(tc, a_ring_has_one_leader);
