@@ -383,9 +383,16 @@ oh_dump_run(unsigned asked)
 	    oh_config.leak_check >=
 		((asked & OH_ASK_EXIT) != 0 ? OH_LEAK_CHECK_AT_EXIT : OH_LEAK_CHECK_ALWAYS))
 		check_leaks(&reach, asked);
-	last_check = reach.result;
 	path[0] = '\0';
 	int err = dump(asked, &reach, path, &scratch);
+	if (err == -ENOMEM && reach.region != NULL) {
+		/* Rather a profile without verdicts than none. */
+		oh_reach_release(&reach);
+		oh_scratch_release(&scratch);
+		reach.result = (struct oh_reach_result){ .asked = true, .why_not = "no memory" };
+		err = dump(asked, &reach, path, &scratch);
+	}
+	last_check = reach.result;
 	if (err != 0)
 		oh_drop(OH_DROP_DUMP_FAILED);
 	publish(err, path);
