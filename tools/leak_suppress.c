@@ -169,7 +169,8 @@ full_names(const struct oh_profile *p)
 	char **ret = oh_xcalloc(p->function_count, sizeof(*ret)), buf[OH_DEMANGLE_MAX];
 
 	for (size_t i = 0; i < p->function_count; i++)
-		if (oh_demangle(buf, oh_profile_string(p, p->functions[i].system_name), true) == buf)
+		if (oh_demangle(buf, oh_profile_string(p, p->functions[i].system_name), true) ==
+		    buf)
 			ret[i] = copy(buf, strlen(buf));
 	return ret;
 }
