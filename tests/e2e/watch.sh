@@ -198,6 +198,8 @@ started="$started $child"
 shows 'a forked child' -o json --count 1 "$child"
 equal 'what it inherited' "$(value 'row("site_grow")["live_blocks"]')" "$(($3 + 50))"
 kill -9 "$child"
+# Its end is a signal to its parent; not while strace looks.
+until_true grep -qs '^State:.Z' "/proc/$child/status"
 
 # It is not disturbed: no signal, no stop; nobody waits for anything.
 if command -v strace >/dev/null; then
@@ -291,15 +293,20 @@ finish
 
 # ---- it ends, or becomes another ---------------------------------------------------------------
 
+# watching TEXT - otheap watch $pid in the background, which shows the text by now: $watcher.
+watching() {
+	rm -f "$answer"
+	{
+		ask --interval 0.1 "$pid"
+		echo $rc >"$work/status"
+	} 9>&- &
+	watcher=$!
+	until_true grep -qs "$1" "$answer"
+}
+
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
-rm -f "$answer"
-{
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
-	echo $? >"$work/status"
-} 9>&- &
-watcher=$!
-until_true grep -qs '^Showing' "$answer"
+watching '^Showing'
 kill -9 $pid
 wait $watcher
 reap
@@ -309,13 +316,7 @@ equal 'killed' "$(cat "$said")" "otheap: watch: pid $pid: it has ended"
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
 tell 'grow 5'
-rm -f "$answer"
-{
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
-	echo $? >"$work/status"
-} 9>&- &
-watcher=$!
-until_true grep -qs 'site_grow' "$answer"
+watching 'site_grow'
 echo "exec $prog/hold" >&9
 until_true grep -q 'counting from here' "$answer"
 until_true grep -q '^hold, pid' "$answer"
@@ -327,13 +328,7 @@ equal 'nothing of the old one' "$(sed -n '/counting from here/,$p' "$answer" | g
 
 start OTHEAP_SAMPLE_INTERVAL=1 "$grow"
 wait_said ready
-rm -f "$answer"
-{
-	timeout -s KILL 120 "$otheap" watch --interval 0.1 $pid >"$answer" 2>"$said" </dev/null
-	echo $? >"$work/status"
-} 9>&- &
-watcher=$!
-until_true grep -qs '^Showing' "$answer"
+watching '^Showing'
 cat >"$work/script" <<END
 #!/bin/sh
 unset LD_PRELOAD
