@@ -83,6 +83,7 @@ struct oh_snapshot {
 	struct oh_reach_result leaks;  /* of the leak check, if one was made */
 	uint64_t drops[OH_DROP_COUNT]; /* by reason, names in oh_drop_names */
 	const char *program;           /* file name of the program, no folder */
+	const char *const *said;       /* further comments, NULL at the end; NULL = none */
 	int32_t pid;
 };
 

@@ -28,6 +28,7 @@
 #include "core/weight.h"
 #include "preload/agent.h"
 #include "preload/dumpfile.h"
+#include "preload/launch.h"
 #include "preload/lifecycle.h"
 #include "preload/otheap.h"
 #include "preload/report.h"
@@ -77,6 +78,25 @@ trigger(unsigned asked)
 		if ((asked & names[i].what) != 0)
 			return names[i].name;
 	return NULL;
+}
+
+/*
+ * Whose profile it is, for who sends it: by then the process may be no more, and
+ * what the agent itself has in these variables may be another program's.  One
+ * that is not set is said, too.
+ */
+static const char *const *
+whose(void)
+{
+	static const char *const names[] = { "OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=" };
+	static const char *said[OH_ARRAY_LEN(names) + 1];
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(names); i++) {
+		said[i] = oh_launch_variable(names[i]);
+		if (said[i] == NULL)
+			said[i] = names[i];
+	}
+	return said;
 }
 
 static int
@@ -308,6 +328,8 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 	if (err != 0)
 		return failed(asked, err);
 	snap.trigger = trigger(asked);
+	if (oh_config.exporting)
+		snap.said = whose();
 	if (snap.leaks.asked)
 		publish_leaks(&snap);
 	conf.program = snap.program;

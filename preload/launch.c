@@ -81,17 +81,47 @@ passes(const char *variable)
 	return true;
 }
 
+static bool
+ends_with(const char *s, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len >= n && memcmp(s + len - n, end, n) == 0;
+}
+
+/* How long are name and '=' of a variable with a file by a path that is not whole?  Else 0. */
+static size_t
+before_relative(const char *variable)
+{
+	static const char ours[] = "OTEL_EXPORTER_OTLP_";
+	const char *eq = strchr(variable, '=');
+	size_t len = eq != NULL ? (size_t)(eq - variable) : 0;
+
+	if (strncmp(variable, ours, sizeof(ours) - 1) != 0 || eq == NULL || eq[1] == '/' ||
+	    eq[1] == '\0' ||
+	    !(ends_with(variable, len, "CERTIFICATE") || ends_with(variable, len, "CLIENT_KEY")))
+		return 0;
+	return len + 1;
+}
+
 /* Pointers, then texts, in one mapping that stays. */
 static void
 copy_environment(char *const *envp)
 {
 	/* Also where the library comes by /etc/ld.so.preload. */
 	static char off[] = "OTHEAP_SAMPLE_INTERVAL=0";
-	size_t count = 0, bytes = 0, n = 0;
+	size_t count = 0, bytes = 0, n = 0, folder_len = 0;
+	static char folder[PATH_MAX];
 
+	/* The command starts in "/", and later than now. */
+	long got = OH_SYS(getcwd, folder, sizeof(folder), 0, 0, 0, 0);
+	if (got > 1 && folder[0] == '/') {
+		folder_len = (size_t)got;
+		folder[got - 1] = '/';
+	}
 	for (char *const *e = envp; e != NULL && *e != NULL; e++) {
 		count++;
-		bytes += strlen(*e) + 1;
+		bytes += strlen(*e) + 1 + (before_relative(*e) > 0 ? folder_len : 0);
 	}
 	long at = oh_sys_map((count + 2) * sizeof(char *) + bytes, PROT_READ | PROT_WRITE, 0);
 	if (oh_sys_failed(at))
@@ -99,15 +129,28 @@ copy_environment(char *const *envp)
 	char **copy = (char **)at;
 	char *text = (char *)(copy + count + 2);
 	for (size_t i = 0; i < count; i++) {
-		size_t len = strlen(envp[i]) + 1;
+		size_t len = strlen(envp[i]) + 1, head = before_relative(envp[i]);
 		if (!passes(envp[i]))
 			continue;
-		memcpy(text, envp[i], len);
 		copy[n++] = text;
-		text += len;
+		memcpy(text, envp[i], head);
+		text += head;
+		memcpy(text, folder, head > 0 ? folder_len : 0);
+		text += head > 0 ? folder_len : 0;
+		memcpy(text, envp[i] + head, len - head);
+		text += len - head;
 	}
 	copy[n] = off;
 	environment = copy;
+}
+
+const char *
+oh_launch_variable(const char *name)
+{
+	for (char *const *e = environment; e != NULL && *e != NULL; e++)
+		if (strncmp(*e, name, strlen(name)) == 0)
+			return *e;
+	return NULL;
 }
 
 static bool

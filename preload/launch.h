@@ -20,6 +20,12 @@
 void oh_launch_init(const char *command, char *const *envp);
 
 /*
+ * "NAME=value" of the environment that was kept, where the program cannot
+ * change it; NULL if the variable (`name`, with its '=') is not in it.
+ */
+const char *oh_launch_variable(const char *name);
+
+/*
  * Start it with these arguments (argv[0] included, NULL at the end), and wait
  * for its end, at most `wait_ms`; with 0 only until it runs.
  *

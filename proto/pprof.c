@@ -539,6 +539,8 @@ put_comments(struct encoder *e)
 	}
 	put_number(e, "samples: live ", snap->samples_live, "");
 	put_number(e, "own memory: ", snap->own_memory_bytes, " bytes");
+	for (size_t i = 0; snap->said != NULL && snap->said[i] != NULL; i++)
+		PUT(e, comment, oh_strtab_add_str(&e->strings, snap->said[i]));
 	put_leak_check(e);
 	for (int i = 0; i < OH_DROP_COUNT; i++) {
 		if (snap->drops[i] == 0)

@@ -232,6 +232,7 @@ oh_sources_find(struct oh_sources *s, const struct oh_profile *p, const char **r
 {
 	const char *attributes = getenv("OTEL_RESOURCE_ATTRIBUTES");
 	const char *service = getenv("OTEL_SERVICE_NAME");
+	const char *said;
 	struct oh_resource *r = oh_resource_create();
 	pid_t pid = pid_of(p);
 	struct oh_error err = { "" };
@@ -252,6 +253,11 @@ oh_sources_find(struct oh_sources *s, const struct oh_profile *p, const char **r
 	} else if (pid > 0) {
 		oh_resource_of_host(r); /* we are on the same one, as far as is known */
 	}
+	/* What the program had when it wrote this is known for sure only by the profile. */
+	if ((said = oh_profile_comment(p, "OTEL_RESOURCE_ATTRIBUTES=")) != NULL)
+		attributes = said;
+	if ((said = oh_profile_comment(p, "OTEL_SERVICE_NAME=")) != NULL)
+		service = said;
 	oh_resource_of_profile(r, p);
 	if (!oh_resource_of_settings(
 		r, attributes, s->service != NULL ? s->service : service, &err) &&

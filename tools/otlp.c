@@ -310,6 +310,7 @@ take_attributes(struct adding *a)
 		{ "pprof.profile.doc_url", p->doc_url },
 	};
 	const char **comments;
+	size_t count = 0;
 
 	for (size_t i = 0; i < OH_ARRAY_LEN(texts); i++) {
 		const char *text = oh_profile_string(p, texts[i].text);
@@ -321,10 +322,13 @@ take_attributes(struct adding *a)
 	if (p->comment_count == 0)
 		return;
 	comments = oh_xcalloc(p->comment_count, sizeof(char *));
-	for (size_t i = 0; i < p->comment_count; i++)
-		comments[i] = oh_profile_string(p, p->comments[i]);
-	a->attributes[a->attribute_count++] = (int32_t)oh_dict_attribute_texts(
-	    &a->o->dict, "pprof.profile.comment", comments, p->comment_count);
+	for (size_t i = 0; i < p->comment_count; i++) {
+		comments[count] = oh_profile_string(p, p->comments[i]);
+		/* Who it is says the resource. */
+		count += strncmp(comments[count], "OTEL_", 5) != 0;
+	}
+	a->attributes[a->attribute_count++] =
+	    (int32_t)oh_dict_attribute_texts(&a->o->dict, "pprof.profile.comment", comments, count);
 	free(comments);
 }
 

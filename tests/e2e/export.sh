@@ -19,7 +19,8 @@ unset OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT OTEL_SDK_DISABLED XDG_RUNTIME_DIR
 # In place of the command: it says how it was called.
 cat >"$stand" <<END
 #!/bin/sh
-echo "\$* preload=\${LD_PRELOAD-none} interval=\${OTHEAP_SAMPLE_INTERVAL-none}" >>"$calls"
+echo "\$* preload=\${LD_PRELOAD-none} interval=\${OTHEAP_SAMPLE_INTERVAL-none}" \
+	"\$OTEL_EXPORTER_OTLP_CLIENT_KEY \$OTEL_EXPORTER_OTLP_PROFILES_CERTIFICATE" >>"$calls"
 END
 chmod 755 "$stand"
 
@@ -37,10 +38,11 @@ has_spooled() { [ "$(spooled)" -ge "$1" ]; }
 
 # ---- the start -----------------------------------------------------------------------
 
-begin "$prog/hold" alloc
+begin OTEL_SERVICE_NAME=shop OTEL_EXPORTER_OTLP_CLIENT_KEY=its/key \
+	OTEL_EXPORTER_OTLP_PROFILES_CERTIFICATE=/its/ca "$prog/hold" alloc
 check "the agent is started" until_true called
 equal "with its arguments, and without us" "$(sort -u "$calls")" \
-	"agent --spool $spool --with-processes preload=none interval=0"
+	"agent --spool $spool --with-processes preload=none interval=0 $PWD/its/key /its/ca"
 equal "the folder is private" "$(stat -c %a "$spool")" 700
 equal "the marker" "$(cd "$spool" && echo *.process)" \
 	"$pid.$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20).process"
@@ -57,6 +59,9 @@ finish
 equal "status" "$rc" 0
 equal "none goes to OTHEAP_DIR" "$(count_files)" 0
 equal "the last one goes to the spool" "$(spooled)" 2
+decode "$(find "$spool" -name '*.2.pb.gz')"
+equal "it says whose it is" "$(sed -n 's/^comment \(OTEL_.*\)/\1/p' "$text" | tr '\n' ' ')" \
+	"OTEL_SERVICE_NAME=shop OTEL_RESOURCE_ATTRIBUTES= "
 silent "export"
 
 rm -rf "$spool"

@@ -71,6 +71,10 @@ check 'service' grep -q checkout "$at/5.body"
 timeout -s KILL 60 "$otheap" push --endpoint "http://localhost:$port" - <"$profile" 2>"$said"
 equal 'standard input' $? 0
 equal 'standard input: ids' "$(cat "$at/6.ids")" "$(cat "$at/1.ids")"
+# A program that exported has said whose its profile is, also that it is nobody's.
+"$prog/mkprofile" --pid 77 --comment OTEL_SERVICE_NAME=theirs --comment OTEL_RESOURCE_ATTRIBUTES= "$work/theirs.pb"
+ask OTEL_SERVICE_NAME=mine OTEL_RESOURCE_ATTRIBUTES=where=mine -o "$work/request" "$work/theirs.pb"
+equal 'whose it is' "$(grep -aoE 'theirs|mine|OTEL_[A-Z_]*' "$work/request" | tr '\n' ' ')" 'theirs '
 
 # ---- answers ----------------------------------------------------------------------------
 

@@ -618,6 +618,22 @@ expect_comments(const Profile *p, const char *const *want, size_t count)
 		ck_assert_str_eq(str(p, p->comment[i]), want[i]);
 }
 
+START_TEST(further_comments_are_said_as_they_are)
+{
+	static const char *const said[] = { "A=1", "B=", NULL };
+	bool found[2] = { false, false };
+
+	snap.said = said;
+	Profile *p = encode_and_decode(NULL);
+	for (size_t k = 0; k < p->n_comment; k++)
+		for (int i = 0; i < 2; i++)
+			found[i] = found[i] || strcmp(str(p, p->comment[k]), said[i]) == 0;
+	ck_assert(found[0] && found[1]);
+	done(p);
+	snap.said = NULL;
+}
+END_TEST
+
 START_TEST(comments_are_key_and_value)
 {
 	static const char *const clean[] = {
@@ -993,6 +1009,7 @@ add(TCase *tc)
 	tcase_add_test(tc, classes_round_to_the_same_sums);
 	tcase_add_test(tc, a_leak_check_is_reported);
 	tcase_add_test(tc, comments_are_key_and_value);
+	tcase_add_test(tc, further_comments_are_said_as_they_are);
 	tcase_add_test(tc, numbers_no_program_should_have_are_clamped);
 	tcase_add_test(tc, drop_frames_hides_what_stands_before_malloc_and_nothing_else);
 	tcase_add_test(tc, a_hundred_thousand_sites_in_flat_memory);
