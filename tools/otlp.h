@@ -123,12 +123,13 @@ void oh_otlp_reset(struct oh_otlp *o);
 /*
  * alloc_* of otheap's profiles count from the start of the process; OTLP wants
  * what is new.  A `seen` is what has been sent of one process: for each stack
- * with its labels the highest values yet, 40 bytes each.
+ * with its labels the values of the latest profile, 40 bytes each.
  *
  * oh_otlp_seen_advance() takes in a profile that was sent.  A profile of
  * another process (program, pid, start) replaces what was there.  Use: add the
  * profile, advance, keep the bytes until they have arrived or were refused.  An
- * agent that starts anew makes its `seen` of the last profile it sent.
+ * agent that starts anew makes its `seen` of the last profile it sent, which is
+ * the same, so what is sent again has the same contents under the same IDs.
  *
  * Values of one stack differ by one between profiles without an allocation, as
  * they are rounded: such a difference is not sent (otlp_rows.h), or a stack that

@@ -159,8 +159,12 @@ oh_otlp_seen_advance(
 
 	if (!oh_seen_fits(s, p))
 		forget(s);
-	if (program == NULL || pid == NULL)
+	if (program == NULL || pid == NULL ||
+	    (s->program != NULL && p->duration_ns < s->duration_ns))
 		return;
+	s->count = 0;
+	if (s->slot_count > 0)
+		memset(s->slots, 0, s->slot_count * sizeof(*s->slots));
 	if (s->program == NULL) {
 		s->program = copy(program);
 		s->pid = copy(pid);
@@ -173,13 +177,9 @@ oh_otlp_seen_advance(
 
 		for (size_t row = 0; which >= 0 && row < rows.count; row++) {
 			int64_t value = rows.values[row * types + t];
-			struct oh_seen_item *item;
 
-			if (value <= 0)
-				continue;
-			item = item_of(s, rows.rows[row].key);
-			if (item->values[which] < value)
-				item->values[which] = value;
+			if (value > 0)
+				item_of(s, rows.rows[row].key)->values[which] = value;
 		}
 	}
 	oh_rows_release(&rows);

@@ -599,6 +599,40 @@ START_TEST(rounding_is_no_allocation)
 }
 END_TEST
 
+/* Another agent, which knows the last one sent alone, sends the same again. */
+START_TEST(differences_are_those_to_the_last_profile)
+{
+	static const uint64_t bytes[] = { 1048577, 1048576, 1572864 };
+
+	for (size_t from = 0; from < 2; from++) {
+		struct oh_otlp_seen *seen = oh_otlp_seen_create();
+		struct oh_profile *p;
+		Request *r;
+
+		for (size_t i = from; i < 2; i++) {
+			p = one_stack(5000 + (int64_t)i, VALUES(2, bytes[i], 0, 0));
+			oh_otlp_seen_advance(seen, p, NULL);
+			oh_profile_free(p);
+		}
+		/* One that comes late is no step back. */
+		p = one_stack(4000, VALUES(1, 524288, 1, 524288));
+		r = encode(p, NULL, seen);
+		ck_assert_ptr_null(otlp_profile(r, 0, "alloc_space"));
+		drop(r);
+		oh_otlp_seen_advance(seen, p, NULL);
+		oh_profile_free(p);
+
+		p = one_stack(6000, VALUES(3, bytes[2], 0, 0));
+		r = encode(p, NULL, seen);
+		ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_objects")), 1);
+		ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_space")), 524288);
+		drop(r);
+		oh_profile_free(p);
+		oh_otlp_seen_free(seen);
+	}
+}
+END_TEST
+
 START_TEST(another_process_begins_anew)
 {
 	struct oh_otlp_seen *seen = oh_otlp_seen_create();
@@ -833,6 +867,7 @@ add(TCase *tc)
 	tcase_add_test(tc, ids_are_of_the_content);
 	tcase_add_test(tc, allocations_are_those_since_the_last_export);
 	tcase_add_test(tc, rounding_is_no_allocation);
+	tcase_add_test(tc, differences_are_those_to_the_last_profile);
 	tcase_add_test(tc, another_process_begins_anew);
 	tcase_add_test(tc, profiles_share_a_dictionary_and_equal_resources);
 	tcase_add_test(tc, what_does_not_fit_comes_in_parts_with_the_same_ids);
