@@ -44,6 +44,7 @@
 #include "preload/next.h"
 #include "preload/report.h"
 #include "preload/signals.h"
+#include "preload/stderr.h"
 #include "preload/waiting.h"
 #include "preload/worker.h"
 
@@ -91,7 +92,7 @@ oh_last_profile(void)
 		if (oh_config.leak_mode && (err == -EAGAIN || err == -ETIMEDOUT))
 			oh_report_missing(err);
 	}
-	if (oh_config.debug)
+	if (oh_config.debug && oh_stderr_usable())
 		debug_report();
 }
 
@@ -150,6 +151,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	(void)oh_next_resolve();
 	/* With more rights than its user has, a program takes no wishes from it. */
 	bool secure = getauxval(AT_SECURE) != 0;
+	oh_stderr_init();
 	oh_config_read(&oh_config, secure ? NULL : envp, STDERR_FILENO);
 	if (secure || oh_next_shadowed())
 		oh_config.interval_bytes = 0;

@@ -28,6 +28,7 @@
 #include "preload/launch.h"
 #include "preload/lifecycle.h"
 #include "preload/names.h"
+#include "preload/stderr.h"
 
 /* Of otheap leaks --exit-report. */
 #define STATUS_NOTHING 0
@@ -311,7 +312,7 @@ oh_report_missing(int error)
 {
 	struct oh_out o;
 
-	if (oh_config.quiet || !wanted() || oh_load_relaxed(&started) != 0)
+	if (oh_config.quiet || !wanted() || oh_load_relaxed(&started) != 0 || !oh_stderr_usable())
 		return;
 	oh_out_reset(&o);
 	oh_out_str(&o, "otheap: no leak report, as no profile was written: ");

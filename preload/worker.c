@@ -56,6 +56,7 @@
 #include "core/out.h"
 #include "core/sys.h"
 #include "preload/credentials.h"
+#include "preload/stderr.h"
 #include "preload/waiting.h"
 
 #define STACK_BYTES ((size_t)128 * 1024)
@@ -109,6 +110,34 @@ futex_wake(const void *word)
 	(void)OH_SYS(futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
 }
 
+/* With what flags has the host opened its standard error?  -1 = not known. */
+static long
+host_flags(void)
+{
+	struct oh_out path;
+	char text[128];
+	long flags = 0;
+
+	oh_out_reset(&path);
+	oh_out_str(&path, "/proc/");
+	oh_out_u64(&path, (uint64_t)oh_sys_getpid());
+	oh_out_str(&path, "/fdinfo/2");
+	long fd = oh_sys_openat(AT_FDCWD, path.text, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	long n = oh_sys_read((int)fd, text, sizeof(text) - 1);
+	(void)oh_sys_close((int)fd);
+	text[n < 0 ? 0 : n] = '\0';
+	const char *s = strstr(text, "flags:"); /* in octal: proc_pid_fdinfo(5) */
+	if (s == NULL)
+		return -1;
+	for (s += sizeof("flags:") - 1; *s == '\t' || *s == ' '; s++)
+		;
+	for (; *s >= '0' && *s <= '7'; s++)
+		flags = flags << 3 | (*s - '0');
+	return flags;
+}
+
 /*
  * A staying worker does not hold the host's standard error, whose other end
  * may wait for its close; for as long as a dump takes it opens what the host
@@ -125,10 +154,14 @@ borrow_stderr(void)
 	oh_out_str(&path, "/fd/2");
 	long fd =
 	    oh_sys_openat(AT_FDCWD, path.text, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
-	if (fd < 0 || fd == 2)
+	if (fd < 0)
 		return;
-	(void)OH_SYS(dup3, fd, 2, O_CLOEXEC, 0, 0, 0);
-	(void)oh_sys_close((int)fd);
+	if (!oh_stderr_fits((int)fd, host_flags()))
+		(void)oh_sys_close((int)fd);
+	else if (fd != 2) {
+		(void)OH_SYS(dup3, fd, 2, O_CLOEXEC, 0, 0, 0);
+		(void)oh_sys_close((int)fd);
+	}
 }
 
 /* Answer everything that was asked up to now. */
@@ -205,7 +238,7 @@ leave_descriptors(bool shared)
 	own_table = !shared || OH_SYS(unshare, CLONE_FILES, 0, 0, 0, 0, 0) == 0;
 	if (!own_table)
 		return;
-	(void)OH_SYS(close_range, stays ? 2 : 3, UINT32_MAX, 0, 0, 0, 0);
+	(void)OH_SYS(close_range, stays || !oh_stderr_usable() ? 2 : 3, UINT32_MAX, 0, 0, 0, 0);
 	(void)OH_SYS(close_range, 0, 1, 0, 0, 0, 0);
 }
 

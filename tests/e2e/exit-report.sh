@@ -231,6 +231,37 @@ check 'no check, to a file' grep -q 'no leak check of phases' "$work/unchecked"
 keep OTHEAP_COMMAND=/no/such OTHEAP_LEAK_CHECK=1 OTHEAP_LEAK_MAX_MEMORY=1m
 check 'no check and no command' grep -q 'no leak check: the process is larger than' "$err"
 
+# ---- a program that has something else at descriptor 2 --------------------------------------------
+
+# data N [VAR=VALUE...] - what was written there, of the report and of other messages.
+data() {
+	rm -f "$work/data"
+	kind=$1
+	shift
+	phases "lose 50 777\ndata $kind" DATA="$work/data" OTHEAP_LEAK_EXITCODE=23 "$@"
+	equal "data $kind${1:+, $1}: status" "$rc" 23
+}
+
+for every in 0 100; do
+	data 0 OTHEAP_DUMP_EVERY=$every
+	equal "a file is left alone, timer $every" "$(cat "$work/data")" ''
+	data 1 OTHEAP_DUMP_EVERY=$every
+	check "what is appended to is a log, timer $every" grep -q '^==otheap== .*lose' "$work/data"
+	data 2 OTHEAP_DUMP_EVERY=$every
+	equal "a connection is left alone, timer $every" "$(cat "$work/data")" ''
+done
+data 0 OTHEAP_COMMAND=/no/such OTHEAP_DEBUG=1
+equal 'a file is left alone: messages of the library' "$(cat "$work/data")" ''
+data 0 OTHEAP_LEAK_REPORT="$work/beside"
+check 'the report may go elsewhere' grep -q '^==otheap== .*lose' "$work/beside"
+fresh
+printf 'lose 50 777\ndata 1\nexit 4\n' >"$own/lines"
+rm -f "$work/data"
+timeout -s KILL 60 env OTHEAP_DIR="$dir" LD_PRELOAD="$lib" $one OTHEAP_LEAK_EXITCODE=23 DATA="$work/data" \
+	"$prog/phases" >"$out" 2>&- <"$own/lines"
+equal 'closed at start: status' $? 23
+equal 'closed at start: what is there now is none of ours' "$(cat "$work/data")" ''
+
 # ---- the command itself ----------------------------------------------------------------------
 
 lose OTHEAP_LEAK_EXITCODE=23

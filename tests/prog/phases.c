@@ -11,13 +11,16 @@
  *	exit N		end with this status when the input ends
  *	space N, files N	no more than that many bytes of address space, descriptors
  *	user N		be that user and group from now on
+ *	data N	open $DATA as descriptor 2, 1: to append; 2: a connection there
  *	elsewhere	children go to another PID namespace
  *
  * and then says `did LINE`.
  */
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "prog.h"
@@ -68,6 +71,35 @@ limit(int what, int n)
 	struct rlimit to = { (rlim_t)n, (rlim_t)n };
 
 	CHECK(setrlimit(what, &to) == 0);
+}
+
+/* A connection; who is at its other end keeps in $DATA what comes. */
+static int
+connection(void)
+{
+	int pair[2], to;
+	char c;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	if (fork() > 0) {
+		CHECK(close(pair[1]) == 0);
+		return pair[0];
+	}
+	close(pair[0]);
+	to = open(getenv("DATA"), O_WRONLY | O_CREAT, 0600);
+	while (read(pair[1], &c, 1) == 1 && write(to, &c, 1) == 1)
+		;
+	_exit(0);
+}
+
+/* As a program that has closed all it had. */
+static void
+put_data(int n)
+{
+	(void)close(STDERR_FILENO);
+	CHECK((n == 2 ? connection()
+		      : open(getenv("DATA"), O_RDWR | O_CREAT | (n == 1 ? O_APPEND : 0), 0600)) ==
+	      STDERR_FILENO);
 }
 
 static void
@@ -127,6 +159,8 @@ main(void)
 			limit(RLIMIT_NOFILE, n);
 		else if (strcmp(word, "user") == 0)
 			be_user(n);
+		else if (strcmp(word, "data") == 0)
+			put_data(n);
 		else if (strcmp(word, "elsewhere") == 0)
 			CHECK(unshare(CLONE_NEWPID) == 0);
 		else
