@@ -79,6 +79,7 @@ struct oh_config {
 	char leak_suppressions[PATH_MAX]; /* OTHEAP_LEAK_SUPPRESSIONS: none or absolute */
 	char protocol[OH_PROTOCOL_BYTES]; /* OTHEAP_PROTOCOL; the agent reads it itself */
 	char spool[PATH_MAX];             /* OTHEAP_SPOOL, absolute */
+	bool spool_by_user;               /* nobody named it: each user has one */
 	char command[PATH_MAX];           /* OTHEAP_COMMAND: auto, or absolute */
 	char dir[PATH_MAX];      /* OTHEAP_DIR, absolute; the folder at start; spool if exporting */
 	char tmpdir[PATH_MAX];   /* TMPDIR; "" = not set */

@@ -88,6 +88,18 @@ tell_unknown(const char *name, size_t len, int fd)
 	oh_out_line(&o, fd);
 }
 
+/* A value of any length must leave room for the reason. */
+static void
+add_start(struct oh_out *o, const char *value)
+{
+	char shown[101];
+	size_t len = strnlen(value, sizeof(shown) - 1);
+
+	memcpy(shown, value, len);
+	shown[len] = '\0';
+	oh_out_str(o, shown);
+}
+
 static void
 tell_bad(const struct oh_setting *v, const char *text, int fd)
 {
@@ -97,12 +109,7 @@ tell_bad(const struct oh_setting *v, const char *text, int fd)
 	oh_out_str(&o, "otheap: OTHEAP_");
 	oh_out_str(&o, v->name);
 	oh_out_str(&o, "=");
-	/* A value of any length must leave room for the reason. */
-	char shown[101];
-	size_t len = strnlen(text, sizeof(shown) - 1);
-	memcpy(shown, text, len);
-	shown[len] = '\0';
-	oh_out_str(&o, shown);
+	add_start(&o, text);
 	oh_out_str(&o, ": expected ");
 	oh_out_str(&o, v->expected);
 	oh_out_str(&o, "; using ");
@@ -171,7 +178,8 @@ keep(char *to, size_t room, const char *s)
 /* What the environment says beside values of settings. */
 struct environment {
 	bool memory, every, dir, leak, leak_check; /* OTHEAP_ variables that are not empty */
-	bool endpoint, disabled;                   /* OTEL_EXPORTER_OTLP_..., OTEL_SDK_DISABLED */
+	bool endpoint;                             /* OTEL_EXPORTER_OTLP_... */
+	const char *disabled;                      /* OTEL_SDK_DISABLED */
 	const char *runtime_dir;                   /* XDG_RUNTIME_DIR, absolute */
 };
 
@@ -184,16 +192,28 @@ value_of(const char *s, const char *name_and_equals)
 	return value != NULL && *value != '\0' ? value : NULL;
 }
 
+/* In any case of its letters, `word` having small ones. */
 static bool
-is_true(const char *s)
+is_word(const char *s, const char *word)
 {
-	static const char word[] = "true";
 	size_t i = 0;
 
-	/* Any case, by the letters' bit 5. */
-	while (i < sizeof(word) - 1 && (s[i] | 0x20) == word[i])
+	/* The case is the letters' bit 5. */
+	while (word[i] != '\0' && (s[i] | 0x20) == word[i])
 		i++;
-	return i == sizeof(word) - 1 && s[i] == '\0';
+	return word[i] == '\0' && s[i] == '\0';
+}
+
+static void
+tell_disabled(const char *value, int fd)
+{
+	struct oh_out o;
+
+	oh_out_reset(&o);
+	oh_out_str(&o, "otheap: OTEL_SDK_DISABLED=");
+	add_start(&o, value);
+	oh_out_str(&o, ": expected true or false; using false");
+	oh_out_line(&o, fd);
 }
 
 static void
@@ -206,7 +226,7 @@ look_at(const char *e, struct environment *env, struct oh_config *c)
 	if ((value = value_of(e, "XDG_RUNTIME_DIR=")) != NULL && *value == '/')
 		env->runtime_dir = value;
 	if ((value = value_of(e, "OTEL_SDK_DISABLED=")) != NULL)
-		env->disabled = is_true(value);
+		env->disabled = value;
 	env->endpoint |= value_of(e, "OTEL_EXPORTER_OTLP_ENDPOINT=") != NULL ||
 			 value_of(e, "OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT=") != NULL;
 	env->memory |= value_of(e, "OTHEAP_MAX_MEMORY=") != NULL;
@@ -238,6 +258,7 @@ choose_spool(struct oh_config *c, const struct environment *env)
 		oh_out_str(&o, "/tmp/otheap-");
 		oh_out_u64(&o, (uint64_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0));
 	}
+	c->spool_by_user = true;
 	keep(c->spool, sizeof(c->spool), o.text);
 }
 
@@ -253,7 +274,8 @@ conclude(struct oh_config *c, const struct environment *env)
 	/* The report is made from it. */
 	c->dump_at_exit |= c->leak_mode;
 	choose_spool(c, env);
-	c->exporting = c->otlp && env->endpoint && !env->disabled && c->interval_bytes > 0;
+	c->exporting = c->otlp && env->endpoint && c->interval_bytes > 0 &&
+		       (env->disabled == NULL || !is_word(env->disabled, "true"));
 	if (c->exporting) {
 		keep(c->dir, sizeof(c->dir), c->spool);
 		if (!env->every)
@@ -278,4 +300,6 @@ oh_config_read(struct oh_config *c, char *const *envp, int err_fd)
 	if (!c->quiet)
 		each(c, envp, tell_one, err_fd);
 	conclude(c, &env);
+	if (c->exporting && !c->quiet && env.disabled != NULL && !is_word(env.disabled, "false"))
+		tell_disabled(env.disabled, err_fd);
 }

@@ -32,9 +32,12 @@
 #define OWN "leaks"
 #define BOOT_CHARS 8 /* of 36: enough to tell two machines apart */
 #define STEP_MS 10
+#define START_MS 1000 /* until an agent that was started has its lock */
+#define STAY_MS 3000  /* when it must be there as long as we are */
 
 /* The worker's alone. */
-static bool marked, told;
+static bool marked, told, told_ended;
+static int64_t started_ms;           /* an agent, by the monotonic clock; 0 = never */
 static char own[OH_AGENT_OWN_BYTES]; /* "" = not known yet */
 
 static void
@@ -75,6 +78,27 @@ is_trusted(const char *folder)
 	return OH_SYS(newfstatat, AT_FDCWD, folder, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
 	       S_ISDIR(st.st_mode) && st.st_uid == (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0) &&
 	       (st.st_mode & 022) == 0;
+}
+
+/*
+ * A program that gave up its rights since it started may not write into the
+ * folder that was its user's.
+ */
+static void
+follow_user(void)
+{
+	static uid_t user = (uid_t)-1;
+	uid_t now = (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0);
+	struct oh_out o;
+
+	if (user != (uid_t)-1 && now != user && oh_config.spool_by_user) {
+		oh_out_reset(&o);
+		oh_out_str(&o, "/tmp/otheap-");
+		oh_out_u64(&o, now);
+		memcpy(oh_config.spool, o.text, strlen(o.text) + 1);
+		oh_agent_after_fork();
+	}
+	user = now;
 }
 
 /* Field 22 of proc(5)'s stat: after the name, which may hold anything, the 20th. */
@@ -133,6 +157,7 @@ leave_marker(void)
 const char *
 oh_agent_folder(void)
 {
+	follow_user();
 	/* One below another that is not there is the user's to make. */
 	(void)OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0);
 	if (!is_trusted(oh_config.spool)) {
@@ -188,8 +213,33 @@ oh_agent_own_folder(void)
 
 /* ---- the agent ------------------------------------------------------------------------ */
 
-static bool
-agent_lives(void)
+static int64_t
+now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* It does not end before we do, unless it cannot work by its settings or is ended. */
+static void
+tell_ended(void)
+{
+	struct oh_out o;
+
+	if (told_ended || oh_config.quiet)
+		return;
+	told_ended = true;
+	oh_out_reset(&o);
+	oh_out_str(&o, "otheap: the agent that sends profiles had ended and is started again; "
+		       "otheap agent --status says why; they wait in ");
+	oh_out_str(&o, oh_config.spool);
+	oh_out_line(&o, STDERR_FILENO);
+}
+
+bool
+oh_agent_lives(void)
 {
 	struct flock whole = { .l_type = F_WRLCK };
 	struct oh_out path;
@@ -212,41 +262,41 @@ oh_agent_call(void)
 	const char *const argv[] = { "otheap", "agent", "--spool", oh_config.spool,
 		"--with-processes", NULL };
 
-	if (!is_trusted(oh_config.spool) || agent_lives())
+	if (!is_trusted(oh_config.spool) || oh_agent_lives())
 		return;
+	if (started_ms != 0 && now_ms() - started_ms >= STAY_MS)
+		tell_ended();
 	int error = oh_launch(argv, true, 0);
+	started_ms = error == 0 ? now_ms() : 0;
 	if (error == -ENOENT)
 		tell("the command otheap is not beside the library (OTHEAP_COMMAND)", 0);
 	else if (error < 0)
 		tell("the command otheap cannot be started", error);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 void
 oh_agent_wait(const char *path)
 {
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
-	int64_t until = now_ms() + oh_config.exit_timeout_ms;
+	int64_t until = now_ms() + oh_config.exit_timeout_ms, there_ms = started_ms;
 	uint32_t never = 0;
 
 	if (oh_sys_getpid() != 1)
 		return;
 	/* It removes what it has sent. */
-	while (OH_SYS(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == 0 && now_ms() < until)
+	while (OH_SYS(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == 0 && now_ms() < until) {
+		if (oh_agent_lives())
+			there_ms = now_ms();
+		else if (there_ms == 0 || now_ms() - there_ms >= START_MS)
+			break;
 		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
+	}
 }
 
 void
 oh_agent_after_fork(void)
 {
-	marked = told = false;
+	marked = told = told_ended = false;
+	started_ms = 0;
 	own[0] = '\0';
 }

@@ -9,6 +9,8 @@
 #ifndef OH_PRELOAD_AGENT_H
 #define OH_PRELOAD_AGENT_H
 
+#include <stdbool.h>
+
 /*
  * Make the spool folder if it is not there, and leave a marker that this
  * process may write into it.  Returns the folder, or "" if it is not to be
@@ -31,10 +33,13 @@ const char *oh_agent_own_folder(void);
  */
 void oh_agent_call(void);
 
+/* Is one there?  It then bounds what is in the folder, and counts what it removes. */
+bool oh_agent_lives(void);
+
 /*
  * Where this is the first process of a PID namespace, everything ends with it:
- * wait until the agent has sent the profile `path`, at most OTHEAP_EXIT_TIMEOUT.
- * The worker only.
+ * wait until the agent has sent the profile `path`, at most OTHEAP_EXIT_TIMEOUT,
+ * and not where there is no agent.  The worker only.
  */
 void oh_agent_wait(const char *path);
 

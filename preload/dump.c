@@ -312,7 +312,8 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 				(asked & (OH_ASK_BASELINE | OH_ASK_EXIT)) != 0
 			    ? oh_agent_own_folder()
 			    : NULL,
-		.max_files = oh_config.max_files,
+		/* What waits for an agent is bounded by it, and counted. */
+		.max_files = oh_config.exporting && oh_agent_lives() ? 0 : oh_config.max_files,
 		.quiet = oh_config.quiet,
 	};
 	struct oh_snapshot snap;

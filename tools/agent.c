@@ -467,6 +467,9 @@ set_up(struct agent *a)
 	(void)snprintf(a->state.endpoint, sizeof(a->state.endpoint), "%s", a->config.shown);
 	(void)snprintf(a->state.protocol, sizeof(a->state.protocol), "%s",
 	    oh_export_protocol_name(a->config.protocol));
+	/* Where the library started us, standard error leads nowhere. */
+	if (a->config.warning[0] != '\0')
+		trouble(a, "", a->config.warning);
 	a->export = oh_export_new(&a->config, &a->fatal);
 	if (a->export == NULL)
 		return false;

@@ -34,13 +34,15 @@ struct reader {
 
 static void OH_PRINTF(2, 3) warn(const struct reader *r, const char *fmt, ...)
 {
+	char text[sizeof(r->c->warning)];
 	va_list ap;
 
-	(void)fprintf(stderr, "otheap: %s: %s: ", r->cmd, r->name);
 	va_start(ap, fmt);
-	(void)vfprintf(stderr, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)fputc('\n', stderr);
+	(void)fprintf(stderr, "otheap: %s: %s: %s\n", r->cmd, r->name, text);
+	if (r->c->warning[0] == '\0')
+		(void)snprintf(r->c->warning, sizeof(r->c->warning), "%s: %.130s", r->name, text);
 }
 
 static const char *

@@ -49,6 +49,7 @@ struct oh_export_config {
 	long timeout_ms; /* of one request; 0 = none */
 	bool gzip;
 	char *ca, *client_key, *client_cert; /* files; NULL = none */
+	char warning[200];                   /* the first of what was said; "" = nothing */
 };
 
 /*

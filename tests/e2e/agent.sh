@@ -351,6 +351,11 @@ n=$(last_request)
 equal 'metrics: path' "$(sed -n 1p "$at/$n.headers")" 'POST /v1/metrics'
 check 'metrics: body' grep -q otheap.agent.profiles "$at/$n.body"
 
+# What it has to say about settings nobody hears where a program has started it.
+fresh_spool "$others/1.pb.gz"
+agent OTEL_EXPORTER_OTLP_TIMEOUT=soon --once
+check 'a bad setting is in the status' grep -q "^trouble: OTEL_EXPORTER_OTLP_TIMEOUT: 'soon'" "$spool/agent.state"
+
 # ---- Pyroscope ---------------------------------------------------------------------------------------
 
 fresh_spool "$made"/*.pb.gz

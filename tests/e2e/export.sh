@@ -94,10 +94,21 @@ if command -v python3 >/dev/null; then
 	: >"$calls"
 	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
 	equal "an agent that lives is enough" "$(cat "$calls")" ""
+	# What waits is then the agent's to bound and to count.
+	start $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" OTHEAP_MAX_FILES=2 "$prog/hold" alloc
+	wait_said ready
+	before=$(spooled)
+	for n in 1 2 3 4; do
+		kill -USR2 "$pid"
+		check "OTHEAP_MAX_FILES, and an agent: $n" until_true has_spooled $((before + n))
+	done
+	finish
 	exec 8>&-
 	wait $locker
 	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
 	check "and when it is gone, another is started" until_true called
+	run $one $endpoint OTHEAP_COMMAND="$stand" OTHEAP_SPOOL="$spool" OTHEAP_MAX_FILES=2 "$prog/hold" alloc
+	equal "OTHEAP_MAX_FILES, and no agent" "$(spooled)" 2
 else
 	skip "an agent that lives is enough" "no python3"
 fi
@@ -227,6 +238,15 @@ equal "no command: status" "$rc" 5
 equal "no command: one line" "$(wc -l <"$err")" 1
 check "no command: it says so" grep -q '^otheap: profiles are not sent: .*; they stay in ' "$err"
 equal "no command: the profile stays" "$(count_files)" 1
+begin "$prog/hold" alloc
+check "it does not stay: it is started" until_true called
+sleep 3.1
+finish
+equal "it does not stay: one line" "$(wc -l <"$err")" 1
+check "it does not stay: it says so" grep -q '^otheap: the agent .* had ended .* wait in ' "$err"
+run $one $endpoint OTEL_SDK_DISABLED=yes OTHEAP_COMMAND="$stand" "$prog/hold" alloc
+equal "OTEL_SDK_DISABLED=yes" "$(cat "$err")" 'otheap: OTEL_SDK_DISABLED=yes: expected true or false; using false'
+equal "OTEL_SDK_DISABLED=yes: it is not" "$(find "$dir" -name '*.process' | wc -l)" 1
 run $one $endpoint OTHEAP_COMMAND="$work" "$prog/hold" alloc
 check "no program: it says so" grep -q 'cannot be started, error 13' "$err"
 
@@ -257,6 +277,14 @@ if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
 	check "first of a namespace: no agent outside takes it" owns 1
 	finish
 	equal "first of a namespace: nothing is left" "$(ls "$spool/leaks")" ""
+	limit_s=20
+	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND=/no/such \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=60 "$prog/hold" alloc exit 8
+	equal "first of a namespace: not for an agent that is not there" "$rc" 8
+	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$stand" \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=60 "$prog/hold" alloc exit 8
+	equal "first of a namespace: nor for one that ends" "$rc" 8
+	limit_s=60
 	# Orphans become its children; an agent that lives on must not be one that it waits for.
 	cat >"$work/stays" <<-END
 		#!/bin/sh
@@ -273,6 +301,19 @@ if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
 	finish
 	equal "first of a namespace: no child to wait for: status" "$rc" 0
 	inside "first of a namespace: no child to wait for"
+	# Who gives up his rights has a folder of the user he becomes.
+	theirs=/tmp/otheap-61234
+	if command -v python3 >/dev/null && mkdir "$theirs" 2>/dev/null; then
+		rmdir "$theirs"
+		run env -u OTHEAP_DIR $one $endpoint OTHEAP_COMMAND="$stand" python3 -c \
+			'import os; os.setgid(61234); os.setuid(61234)'
+		equal "another user: status" "$rc" 0
+		equal "another user: the folder is his" "$(stat -c '%u %a' "$theirs")" '61234 700'
+		equal "another user: the profile is there" "$(find "$theirs" -name '*.pb.gz' | wc -l)" 1
+		rm -rf "$theirs"
+	else
+		skip "another user: status" "no python3, or $theirs is there"
+	fi
 	# Under /tmp, a folder of somebody else's is not used.
 	theirs=/tmp/otheap-test-$$
 	mkdir "$theirs" && chown 65534 "$theirs"
