@@ -103,39 +103,34 @@ compress_pending(struct oh_sink *s, int flush)
 		oh_sink_fail(s, -EIO);
 }
 
-void
-oh_sink_append(struct oh_sink *s, const void *data, size_t len)
+/* Called by protobuf-c.  Does nothing once an error stuck. */
+static void
+append(ProtobufCBuffer *base, size_t len, const uint8_t *data)
 {
-	const uint8_t *p = data;
+	struct oh_sink *s = (struct oh_sink *)base;
 
 	if (s->error != 0)
 		return;
 	s->appended_bytes += len;
 	while (len > IN_BYTES - s->pending_bytes) {
 		size_t part = IN_BYTES - s->pending_bytes;
-		memcpy(s->in + s->pending_bytes, p, part);
+		memcpy(s->in + s->pending_bytes, data, part);
 		s->pending_bytes = IN_BYTES;
-		p += part;
+		data += part;
 		len -= part;
 		compress_pending(s, Z_NO_FLUSH);
 		if (s->error != 0)
 			return;
 	}
 	if (len != 0)
-		memcpy(s->in + s->pending_bytes, p, len);
+		memcpy(s->in + s->pending_bytes, data, len);
 	s->pending_bytes += (uint32_t)len;
-}
-
-static void
-append_from_protobuf(ProtobufCBuffer *base, size_t len, const uint8_t *data)
-{
-	oh_sink_append((struct oh_sink *)base, data, len);
 }
 
 int
 oh_sink_init(struct oh_sink *s, int fd, struct oh_scratch *scratch)
 {
-	*s = (struct oh_sink){ .base.append = append_from_protobuf, .fd = fd };
+	*s = (struct oh_sink){ .base.append = append, .fd = fd };
 	s->z = oh_scratch_alloc(scratch, sizeof(*s->z));
 	s->in = oh_scratch_alloc(scratch, IN_BYTES);
 	s->out = oh_scratch_alloc(scratch, OUT_BYTES);

@@ -41,9 +41,6 @@ struct oh_sink {
  */
 int oh_sink_init(struct oh_sink *s, int fd, struct oh_scratch *scratch);
 
-/* Append bytes that are not a message.  Does nothing once an error stuck. */
-void oh_sink_append(struct oh_sink *s, const void *data, size_t len);
-
 /* Make `error` (-E...) the sink's error, unless it already has one. */
 void oh_sink_fail(struct oh_sink *s, int error);
 

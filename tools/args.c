@@ -245,8 +245,8 @@ take(struct oh_args *a, int c, char **argv)
 	return true;
 }
 
-bool
-oh_args_parse(
+static bool
+take_all(
     struct oh_args *a, int argc, char **argv, const char *letters, const struct option *options)
 {
 	int c;
@@ -261,8 +261,9 @@ oh_args_parse(
 	       oh_filter_check(a->cmd, "--hide", a->hide);
 }
 
-bool
-oh_args_files(const struct oh_args *a, int argc, int least, int most)
+/* Are there `least` to `most` arguments left? */
+static bool
+has_files(const struct oh_args *a, int argc, int least, int most)
 {
 	int n = argc - optind;
 
@@ -281,13 +282,13 @@ int
 oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
     const struct option *options, int least, int most)
 {
-	if (!oh_args_parse(a, argc, argv, letters, options))
+	if (!take_all(a, argc, argv, letters, options))
 		return OH_EXIT_BAD;
 	if (a->help) {
 		(void)fputs(help, stdout);
 		return OH_EXIT_OK;
 	}
-	return oh_args_files(a, argc, least, most) ? OH_ARGS_GO : OH_EXIT_BAD;
+	return has_files(a, argc, least, most) ? OH_ARGS_GO : OH_EXIT_BAD;
 }
 
 struct oh_profile *

@@ -94,16 +94,10 @@ enum {
 void oh_args_init(struct oh_args *a, const char *cmd);
 
 /*
- * Parse options; the other arguments are argv[optind ..] afterwards.  False if
- * the usage is wrong, which was said on stderr in one line.
- */
-bool oh_args_parse(
-    struct oh_args *a, int argc, char **argv, const char *letters, const struct option *options);
-
-/*
  * The first steps of such a subcommand, after oh_args_init(): options, --help,
- * and are there `least` to `most` arguments left?  Returns the exit code if
- * that was all or it went wrong, OH_ARGS_GO if there is work to do.
+ * and are there `least` to `most` arguments left, argv[optind ..]?  Returns the
+ * exit code if that was all or it went wrong, which was said on stderr in one
+ * line; OH_ARGS_GO if there is work to do.
  */
 #define OH_ARGS_GO (-1)
 int oh_args_start(struct oh_args *a, const char *help, int argc, char **argv, const char *letters,
@@ -119,9 +113,6 @@ bool oh_args_bad_option(const char *cmd, int c, char *const *argv);
 /* Say what an option expects in place of `value`; returns false. */
 bool oh_args_bad_value(
     const struct oh_args *a, const char *option, const char *value, const char *expected);
-
-/* Are there `least` to `most` arguments left?  Otherwise says so and returns false. */
-bool oh_args_files(const struct oh_args *a, int argc, int least, int most);
 
 /* Read a profile; NULL after one line on stderr. */
 struct oh_profile *oh_args_read(const struct oh_args *a, const char *file);

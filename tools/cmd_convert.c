@@ -58,8 +58,9 @@ static const char *const names[OH_FILE_FORMATS] = {
 	[OH_FILE_FIREFOX] = "firefox",
 };
 
-enum oh_file_format
-oh_parse_file_format(const char *name)
+/* The format that a user calls so; OH_FILE_FORMATS if there is none. */
+static enum oh_file_format
+format_of(const char *name)
 {
 	unsigned f = 0;
 
@@ -143,12 +144,12 @@ formats(const struct oh_args *a, enum oh_file_format *from, enum oh_file_format 
 	}
 	*from = OH_FILE_FORMATS; /* not given */
 	if (a->from != NULL) {
-		*from = oh_parse_file_format(a->from);
+		*from = format_of(a->from);
 		if (*from == OH_FILE_FORMATS)
 			return unknown("--from", a->from, EVERY_FORMAT);
 	}
 	if (a->to != NULL) {
-		*to = oh_parse_file_format(a->to);
+		*to = format_of(a->to);
 		if (*to == OH_FILE_FORMATS)
 			return unknown("--to", a->to, EVERY_FORMAT);
 	} else if (!by_ending(a->output, to)) {

@@ -227,7 +227,7 @@ print_row(const struct oh_diff *d, const struct oh_row *row, size_t used)
 	const struct oh_table *t = &d->growth;
 
 	if (d->a->view != OH_VIEW_STACKS) {
-		oh_print_place_in(stdout, d->m.p, &t->places[row->place], &d->a->names, used);
+		oh_print_place(stdout, d->m.p, &t->places[row->place], &d->a->names, used);
 		(void)putchar('\n');
 		return;
 	}
@@ -237,7 +237,7 @@ print_row(const struct oh_diff *d, const struct oh_row *row, size_t used)
 
 		for (uint32_t k = t->place_at[l]; k < t->place_at[l + 1]; k++) {
 			(void)fputs("    ", stdout);
-			oh_print_place_in(
+			oh_print_place(
 			    stdout, d->m.p, &t->places[t->place_ids[k]], &d->a->names, 4);
 			(void)putchar('\n');
 		}

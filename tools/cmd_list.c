@@ -274,7 +274,7 @@ print_function(struct listing *l, const struct oh_row *f, const struct oh_row **
 	const char *file = oh_profile_string(l->p, pl->file);
 
 	(void)fputs(l->shown > 0 ? "\nFunction   " : "Function   ", stdout);
-	oh_print_place_in(stdout, l->p, pl, &l->a->names, 11);
+	oh_print_place(stdout, l->p, pl, &l->a->names, 11);
 	(void)fputs("\nTotal      ", stdout);
 	print_total(l, "flat", f->flat, f->flat_variance);
 	print_total(l, ", cum", f->cum, f->cum_variance);

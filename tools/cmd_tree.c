@@ -98,7 +98,7 @@ print_name(const struct view *v, uint32_t place, size_t more)
 	if (place == OH_TREE_NO_PLACE)
 		(void)fputs("(no stack)", stdout);
 	else
-		oh_print_place_in(stdout, v->p, &v->t.table.places[place], &v->a->names, used);
+		oh_print_place(stdout, v->p, &v->t.table.places[place], &v->a->names, used);
 	(void)putchar('\n');
 }
 

@@ -26,9 +26,6 @@ enum oh_file_format {
 	OH_FILE_FORMATS,
 };
 
-/* The format that a user calls so; OH_FILE_FORMATS if there is none. */
-enum oh_file_format oh_parse_file_format(const char *name);
-
 /* Which format does the input look like?  Nothing is consumed.  OH_FILE_PPROF in doubt. */
 enum oh_file_format oh_guess_format(struct oh_input *in, struct oh_error *err);
 

@@ -255,8 +255,9 @@ parse_value(struct parser *p, unsigned depth)
 	return *p->at == '"' ? parse_string(p) : parse_word(p);
 }
 
-bool
-oh_json_parse(struct oh_json *j, char *text, size_t len, struct oh_error *err)
+/* text[0 .. len], below 4 GiB and text[len] 0; it is changed, and belongs to *j from now on. */
+static bool
+parse(struct oh_json *j, char *text, size_t len, struct oh_error *err)
 {
 	struct parser p = { .j = j, .err = err, .at = text };
 
@@ -283,7 +284,7 @@ oh_json_read(struct oh_json *ret, struct oh_input *in, struct oh_error *err)
 	text = oh_xrealloc(NULL, len + 1, 1);
 	memcpy(text, bytes, len);
 	text[len] = '\0';
-	return oh_json_parse(ret, text, len, err);
+	return parse(ret, text, len, err);
 }
 
 void

@@ -41,15 +41,9 @@ struct oh_json {
 	size_t count, cap;
 };
 
-/*
- * Parse text[0 .. len], of which text[len] is 0 and len below 4 GiB; it is
- * changed, and belongs to *ret from now on.  False with the reason in *err;
- * oh_json_free in either case.
+/* Parse all that is left of an input.  False with the reason in *err; oh_json_free in either case.
  */
-bool oh_json_parse(struct oh_json *ret, char *text, size_t len, struct oh_error *err);
 void oh_json_free(struct oh_json *j);
-
-/* The same with all that is left of an input. */
 bool oh_json_read(struct oh_json *ret, struct oh_input *in, struct oh_error *err);
 
 /* The value of a key; of several equal ones the first. */

@@ -2,7 +2,7 @@
 /*
  * leak_stat.h - the mathematics of `otheap leaks`: pure functions of numbers.
  *
- * Which test answers which question, and why these, is told in leak_judge.h.
+ * Which test answers which question, and why these, is told in leak_judge.c.
  */
 #ifndef OH_TOOLS_LEAK_STAT_H
 #define OH_TOOLS_LEAK_STAT_H
@@ -74,16 +74,8 @@ struct oh_age {
 	double age_ms, count;
 };
 
-/* Youngest first. */
-void oh_ages_sort(struct oh_age *a, size_t n);
-
-/* Of `n` sorted ages, the one below which the share q in [0, 1] of the blocks is; 0 of none. */
+/* Of `n` ages, the youngest first, the one below which the share q in [0, 1] of the blocks is; 0 of
+ * none. */
 double oh_ages_quantile(const struct oh_age *a, size_t n, double q);
-
-/*
- * The width of the shortest interval that holds half of the blocks (the shorth: D. F.
- * Andrews and others, Robust Estimates of Location, 1972); `a` is sorted.  0 of none.
- */
-double oh_ages_shorth_ms(const struct oh_age *a, size_t n);
 
 #endif

@@ -165,7 +165,7 @@ put_stack(const struct out *o, const struct oh_leak_site *s)
 				continue;
 			}
 			(void)fputs(shown == 0 ? "     at " : "     by ", o->to);
-			oh_print_place_in(
+			oh_print_place(
 			    o->to, l->merge.p, &t->places[t->place_ids[k]], &names, 8 + prefix);
 			(void)putc('\n', o->to);
 			shown++;

@@ -127,8 +127,31 @@ print_elided(FILE *to, char *name, size_t room)
 	oh_print_clean(to, name + at);
 }
 
+/* As a whole, however long. */
+static void
+print_whole(FILE *to, const struct oh_profile *p, const struct oh_place *pl)
+{
+	const char *file = oh_profile_string(p, pl->file);
+	char name[OH_PLACE_NAME_MAX];
+
+	oh_print_clean(to, oh_place_name(name, p, pl));
+	if (pl->name == 0)
+		return;
+	if (*file != '\0') {
+		(void)fputs("  ", to);
+		oh_print_clean(to, file);
+		if (pl->line != 0)
+			(void)fprintf(to, ":%u", pl->line);
+	} else if (pl->mapping != 0) {
+		file = oh_place_module(p, pl);
+		(void)fputs("  [", to);
+		oh_print_clean(to, *file ? file : "?");
+		(void)putc(']', to);
+	}
+}
+
 void
-oh_print_place_in(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
+oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
     const struct oh_names *names, size_t used)
 {
 	char buf[OH_PLACE_NAME_MAX], line[16] = "", *copy;
@@ -137,7 +160,7 @@ oh_print_place_in(FILE *to, const struct oh_profile *p, const struct oh_place *p
 	size_t room = 0, tail = 0;
 
 	if (!names->shorten && names->columns == 0) {
-		oh_print_place(to, p, pl);
+		print_whole(to, p, pl);
 		return;
 	}
 	if (names->columns != 0)
@@ -171,28 +194,6 @@ oh_print_place_in(FILE *to, const struct oh_profile *p, const struct oh_place *p
 	} else if (tail != 0) {
 		(void)fputs("  [", to);
 		oh_print_clean(to, *module ? module : "?");
-		(void)putc(']', to);
-	}
-}
-
-void
-oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl)
-{
-	const char *file = oh_profile_string(p, pl->file);
-	char name[OH_PLACE_NAME_MAX];
-
-	oh_print_clean(to, oh_place_name(name, p, pl));
-	if (pl->name == 0)
-		return;
-	if (*file != '\0') {
-		(void)fputs("  ", to);
-		oh_print_clean(to, file);
-		if (pl->line != 0)
-			(void)fprintf(to, ":%u", pl->line);
-	} else if (pl->mapping != 0) {
-		file = oh_place_module(p, pl);
-		(void)fputs("  [", to);
-		oh_print_clean(to, *file ? file : "?");
 		(void)putc(']', to);
 	}
 }

@@ -23,9 +23,6 @@ const char *oh_place_name(char *buf, const struct oh_profile *p, const struct oh
 /* The name of the module's file without folders; "" where the source file is known. */
 const char *oh_place_module(const struct oh_profile *p, const struct oh_place *pl);
 
-/* "name  file:line" or "name  [module]", fit for a terminal. */
-void oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl);
-
 /* How names are printed. */
 struct oh_names {
 	bool shorten;     /* always as oh_place_short() */
@@ -33,12 +30,12 @@ struct oh_names {
 };
 
 /*
- * oh_print_place() on a line of which `used` columns are taken.  What does not
- * fit loses, one after the other until it does: template arguments and
- * parameters, the folders of the file, the middle of the name.  A name is
- * never cut below 24 columns.
+ * "name  file:line" or "name  [module]", fit for a terminal, on a line of which
+ * `used` columns are taken.  What does not fit loses, one after the other until it does: template
+ * arguments and parameters, the folders of the file, the middle of the name.  A name is never cut
+ * below 24 columns.
  */
-void oh_print_place_in(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
+void oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
     const struct oh_names *names, size_t used);
 
 /*

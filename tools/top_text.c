@@ -272,7 +272,7 @@ print_rows(const struct oh_top *r)
 		for (int c = 0; c < COLUMNS; c++)
 			if (column_shown(r, c))
 				(void)printf("%*s  ", width[c], text[c]);
-		oh_print_place_in(stdout, r->p, &r->t->places[row->place], &r->names, used);
+		oh_print_place(stdout, r->p, &r->t->places[row->place], &r->names, used);
 		(void)putchar('\n');
 	}
 }
@@ -300,7 +300,7 @@ print_stacks(const struct oh_top *r)
 
 			for (uint32_t k = t->place_at[l]; k < t->place_at[l + 1]; k++) {
 				(void)fputs("    ", stdout);
-				oh_print_place_in(
+				oh_print_place(
 				    stdout, r->p, &t->places[t->place_ids[k]], &r->names, 4);
 				(void)putchar('\n');
 			}
