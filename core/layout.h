@@ -25,7 +25,7 @@
 
 #include "core/base.h"
 
-#define OH_LAYOUT_VERSION 1u
+#define OH_LAYOUT_VERSION 2u
 #define OH_LAYOUT_MAGIC "otheap\r\n" /* eight bytes, without the NUL */
 
 #define OH_NOTE_NAME "otheap"
@@ -50,6 +50,20 @@ struct oh_site {
 	uint32_t index;          /* 0, 1, 2... in order of appearance */
 	uint64_t samples;        /* relaxed: statistics, as are the sums */
 	uint64_t objects, bytes; /* bits of a double */
+	uint32_t lives;          /* [S3] id of struct oh_lives; 0 = none was long */
+	uint32_t pad;
+};
+
+/*
+ * How long the sampled blocks of a site had lived that were freed: count[i] of
+ * them OH_LIFE_LEAST_MS << i ms or longer, and shorter than the next; the last
+ * has no end, and those that were shorter than the first are not counted.
+ */
+#define OH_LIFE_LEAST_MS 40u
+#define OH_LIFE_BINS 24u /* from 3.9 days on all are one */
+
+struct oh_lives {
+	uint32_t count[OH_LIFE_BINS]; /* relaxed */
 };
 
 struct oh_stack {

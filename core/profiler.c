@@ -64,6 +64,13 @@ now_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* The time that blocks are born and die at, modulo 2^32: what differences are taken of. */
+static uint32_t
+now_cs(void)
+{
+	return (uint32_t)((now_ns(CLOCK_MONOTONIC_COARSE) - self.start_ns) / 10000000);
+}
+
 static uint64_t
 fresh_seed(void)
 {
@@ -240,8 +247,7 @@ oh_profiler_record(
 			.size_bytes = size_bytes,
 			.weight = oh_weight(size_bytes, self.interval_bytes),
 			.site = site,
-			.birth_cs =
-			    (uint32_t)((now_ns(CLOCK_MONOTONIC_COARSE) - self.start_ns) / 10000000),
+			.birth_cs = now_cs(),
 		};
 		/* First what was allocated, then what lives: live <= allocated. */
 		oh_site_add(site, r.weight, size_bytes);
@@ -252,6 +258,16 @@ oh_profiler_record(
 	__asm__ volatile("" ::: "memory");
 	t->busy--;
 	errno = saved_errno;
+}
+
+void
+oh_profiler_freed(const struct oh_live_record *r)
+{
+	int32_t life_cs = (int32_t)(now_cs() - r->birth_cs);
+
+	/* The clocks of two processors may differ a little. */
+	if (life_cs > 0 && !oh_site_freed(r->site, (uint64_t)life_cs * 10))
+		oh_drop(OH_DROP_MEMORY_FULL);
 }
 
 void

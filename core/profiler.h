@@ -60,6 +60,9 @@ void oh_profiler_give_back(struct oh_thread *t, size_t size_bytes);
 void oh_profiler_record(
     struct oh_thread *t, const void *block, size_t size_bytes, const struct oh_regs *regs);
 
+/* The block with this record, which is not in the live table any more, was freed. */
+void oh_profiler_freed(const struct oh_live_record *r);
+
 /* The allocator had no memory for what decide() chose: it does not count. */
 void oh_profiler_take_back(struct oh_thread *t, size_t size_bytes);
 

@@ -6,7 +6,7 @@
  * were added before a block went live: so no site shows more live than
  * allocated.
  *
- * Memory ordering	[S2] see stacks.c: who sees a site sees what it is.
+ * Memory ordering	[S2], [S3] see stacks.c: who sees a site sees what it is.
  */
 #include "core/snapshot.h"
 
@@ -138,6 +138,7 @@ add_stack(uint32_t id, const struct oh_stack *s, void *arg)
 			continue;
 		const struct alive *alive = &w->alive[site->index];
 		double objects = oh_site_sum(&site->objects), bytes = oh_site_sum(&site->bytes);
+		uint32_t lives = oh_load_acquire(&site->lives); /* [S3] of stacks.c */
 		w->sites[w->filled++] = (struct oh_snap_site){
 			.frames = s->frames,
 			.depth = s->depth,
@@ -150,8 +151,17 @@ add_stack(uint32_t id, const struct oh_stack *s, void *arg)
 			.live_bytes = alive->bytes < bytes ? alive->bytes : bytes,
 			.live = &w->classes[alive->first_class],
 			.live_count = alive->class_count,
+			.lives = lives == 0 ? NULL : oh_arena_at(lives),
 		};
 	}
+}
+
+_Static_assert(OH_SNAP_LIVES == OH_LIFE_BINS && OH_SNAP_LIFE_MS(0) == OH_LIFE_LEAST_MS, "");
+
+uint32_t
+oh_snap_freed(const struct oh_snap_site *site, unsigned bin)
+{
+	return site->lives == NULL ? 0 : oh_load_relaxed(&site->lives->count[bin]);
 }
 
 static int

@@ -55,7 +55,17 @@ struct oh_snap_site {
 	double live_objects, live_bytes;   /* estimated, now */
 	const struct oh_snap_live *live;   /* the same by class; OH_LEAK_NONE first */
 	uint32_t live_count;               /* classes that have blocks */
+	const struct oh_lives *lives;      /* see oh_snap_freed() */
 };
+
+/*
+ * How many of a site's sampled blocks were freed that had lived OH_SNAP_LIFE_MS(bin)
+ * or longer, less than OH_SNAP_LIFE_MS(bin + 1)?  The last bin has no end, and what was
+ * shorter than the first is in none.  Of the time of the call, not of the snapshot.
+ */
+#define OH_SNAP_LIVES 24u
+#define OH_SNAP_LIFE_MS(bin) (UINT64_C(40) << (bin))
+uint32_t oh_snap_freed(const struct oh_snap_site *site, unsigned bin);
 
 struct oh_snapshot {
 	uint64_t interval_bytes; /* mean bytes between samples; 1 = everything */

@@ -24,6 +24,8 @@
  *	     intern() and each() read it with acquire: who sees the id sees the
  *	     entry.
  *	[S2] stack.sites: the same between oh_sites_get() and its readers.
+ *	[S3] site.lives: set once with acq_rel, after the memory is zeroed; read
+ *	     with acquire.
  *
  * Limits	the arena.  The loser of a race leaves its entry unlinked.
  * Sources	Push onto a list by compare-and-swap: R. K. Treiber, "Systems
@@ -188,6 +190,40 @@ oh_site_add(uint32_t site, double weight, uint64_t size_bytes)
 	(void)oh_add_relaxed(&s->samples, 1);
 	add_double(&s->objects, weight);
 	add_double(&s->bytes, weight * (double)size_bytes);
+}
+
+/* The loser of a race leaves its memory unused. */
+static struct oh_lives *
+lives_of(struct oh_site *s)
+{
+	uint32_t id = oh_load_acquire(&s->lives), none = 0; /* [S3] */
+
+	if (OH_LIKELY(id != 0))
+		return oh_arena_at(id);
+	id = oh_arena_alloc(sizeof(struct oh_lives), OH_ARENA_UNIT);
+	if (id == 0)
+		return NULL;
+	if (!oh_cas_acq_rel(&s->lives, &none, id)) /* [S3] */
+		id = none;
+	return oh_arena_at(id);
+}
+
+bool
+oh_site_freed(uint32_t site, uint64_t life_ms)
+{
+	struct oh_lives *lives;
+	unsigned bin;
+
+	if (life_ms < OH_LIFE_LEAST_MS)
+		return true;
+	lives = lives_of(oh_arena_at(site));
+	if (lives == NULL)
+		return false;
+	bin = 63 - (unsigned)__builtin_clzll(life_ms / OH_LIFE_LEAST_MS);
+	if (bin >= OH_LIFE_BINS)
+		bin = OH_LIFE_BINS - 1;
+	(void)oh_add_relaxed(&lives->count[bin], 1);
+	return true;
 }
 
 uint32_t

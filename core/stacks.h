@@ -5,6 +5,7 @@
 #ifndef OH_CORE_STACKS_H
 #define OH_CORE_STACKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/atomic.h"
@@ -39,6 +40,12 @@ uint32_t oh_sites_get(uint32_t stack, uint64_t size_bytes, uint32_t thread_name)
 
 /* Add one sampled allocation that stands for `weight` of them. */
 void oh_site_add(uint32_t site, double weight, uint64_t size_bytes);
+
+/*
+ * A sampled block of that site was freed after so long.  False when the arena
+ * is full and it is not counted.
+ */
+bool oh_site_freed(uint32_t site, uint64_t life_ms);
 
 /* Sites that exist; their indices are below this. */
 uint32_t oh_sites_count(void);

@@ -62,7 +62,10 @@ oh_slow_calloc(size_t n, size_t m)
 void
 oh_slow_forget(void *p)
 {
-	(void)oh_live_remove(p, NULL);
+	struct oh_live_record r;
+
+	if (oh_live_remove(p, &r))
+		oh_profiler_freed(&r);
 }
 
 void
@@ -70,7 +73,7 @@ oh_slow_free(void *p)
 {
 	if (OH_UNLIKELY(oh_bootstrap_owns(p)))
 		return;
-	(void)oh_live_remove(p, NULL);
+	oh_slow_forget(p);
 	oh_next.free(p);
 }
 
@@ -101,6 +104,8 @@ resize(void *p, size_t n, bool chosen, const struct oh_regs *regs)
 		/* No block: freed if nothing was asked for, else untouched. */
 		if (q == NULL && had && n != 0)
 			oh_profiler_restore(p, &old);
+		else if (had)
+			oh_profiler_freed(&old);
 	}
 	return chosen ? finish(q, n, regs) : q;
 }

@@ -13,6 +13,8 @@
  *
  *	Only two tables live in memory: frame -> location id, and the strings.
  *
+ * One file because all parts share the encoder and its tables.
+ *
  * Packing a message inside another without malloc needs protobuf-c >= 1.4.0;
  * older ones build it in a growing buffer first.  A unit test counts.
  *
@@ -57,6 +59,9 @@ typedef Perftools__Profiles__Function Function;
 /* Sample types, in their order in the file. */
 enum { ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, TYPES };
 
+/* Size, thread, verdict; ages; the times that freed blocks lived, and their numbers. */
+#define LABELS_MAX (3 + OH_SNAP_AGES + 2 * OH_SNAP_LIVES)
+
 struct slot {
 	oh_frame frame;
 	uint64_t id; /* 0 = empty slot */
@@ -77,6 +82,8 @@ struct encoder {
 	uint64_t *ids;       /* [deepest stack] */
 	double carry[TYPES]; /* see whole() */
 	uint32_t key_bytes, key_thread, key_age, unit_bytes, unit_age;
+	uint32_t key_lived, key_freed, unit_freed;
+	Label *label, **labels; /* [LABELS_MAX] of the sample that is being put */
 };
 
 /* ---- parts of a profile -------------------------------------------------- */
@@ -314,52 +321,77 @@ put_stack(struct encoder *e, const struct oh_snap_site *site)
 	return site->depth == 0 ? 1 : site->depth;
 }
 
-/* One sample of the site, whose stack is in e->ids; `live` is NULL where nothing is known of it. */
+static void
+label_number(struct encoder *e, Sample *m, uint32_t key, uint64_t value, uint32_t unit)
+{
+	Label *label = &e->label[m->n_label++];
+
+	*label = (Label)LABEL_INIT;
+	label->key = key;
+	label->num = (int64_t)value;
+	label->num_unit = unit;
+}
+
+static void
+label_text(struct encoder *e, Sample *m, uint32_t key, int64_t text)
+{
+	Label *label = &e->label[m->n_label++];
+
+	*label = (Label)LABEL_INIT;
+	label->key = key;
+	label->str = text;
+}
+
+/* Pairs of a time and how many freed samples lived as long or longer, less than the next. */
+static void
+label_lives(struct encoder *e, Sample *m, const struct oh_snap_site *site)
+{
+	for (unsigned i = 0; i < OH_SNAP_LIVES; i++) {
+		uint32_t count = oh_snap_freed(site, i);
+		if (count == 0)
+			continue;
+		label_number(e, m, e->key_lived, OH_SNAP_LIFE_MS(i), e->unit_age);
+		label_number(e, m, e->key_freed, count, e->unit_freed);
+	}
+}
+
+/*
+ * One sample of the site, whose stack is in e->ids; `live` is NULL where nothing is known
+ * of it.  The `first` of a site tells of what was freed, too.
+ */
 static void
 put_row(struct encoder *e, const struct oh_snap_site *site, uint32_t depth, int64_t *values,
-    const struct oh_snap_live *live)
+    const struct oh_snap_live *live, bool first)
 {
 	Sample m = SAMPLE_INIT;
-	Label label[3 + OH_SNAP_AGES], *labels[OH_ARRAY_LEN(label)];
 
 	if ((values[0] | values[1] | values[2] | values[3]) == 0)
 		return;
-	for (size_t i = 0; i < OH_ARRAY_LEN(label); i++) {
-		label[i] = (Label)LABEL_INIT;
-		labels[i] = &label[i];
-	}
 	m.n_location_id = depth;
 	m.location_id = e->ids;
 	m.n_value = TYPES;
 	m.value = values;
-	m.label = labels;
+	m.label = e->labels;
 	/*
 	 * The unit is written although pprof guesses it from this key: what
 	 * converts profiles to other formats does not guess.
 	 */
 	int64_t size = mean_size(site);
-	if (size != 0) {
-		label[m.n_label].key = e->key_bytes;
-		label[m.n_label].num = size;
-		label[m.n_label++].num_unit = e->unit_bytes;
-	}
+	if (size != 0)
+		label_number(e, &m, e->key_bytes, (uint64_t)size, e->unit_bytes);
 	if (site->thread_name != 0 && site->thread_name < e->snap->thread_name_count) {
 		int64_t name =
 		    oh_strtab_add_str(&e->strings, e->snap->thread_names[site->thread_name]);
-		if (name != 0) {
-			label[m.n_label].key = e->key_thread;
-			label[m.n_label++].str = name;
-		}
+		if (name != 0)
+			label_text(e, &m, e->key_thread, name);
 	}
-	if (live != NULL && leak_names[live->leak] != NULL) {
-		label[m.n_label].key = oh_strtab_add_str(&e->strings, "leak");
-		label[m.n_label++].str = oh_strtab_add_str(&e->strings, leak_names[live->leak]);
-	}
-	for (uint32_t i = 0; live != NULL && i < live->ages; i++) {
-		label[m.n_label].key = e->key_age;
-		label[m.n_label].num = (int64_t)live->age_ms[i];
-		label[m.n_label++].num_unit = e->unit_age;
-	}
+	if (live != NULL && leak_names[live->leak] != NULL)
+		label_text(e, &m, oh_strtab_add_str(&e->strings, "leak"),
+		    oh_strtab_add_str(&e->strings, leak_names[live->leak]));
+	for (uint32_t i = 0; live != NULL && i < live->ages; i++)
+		label_number(e, &m, e->key_age, live->age_ms[i], e->unit_age);
+	if (first)
+		label_lives(e, &m, site);
 	PUT(e, sample, &m);
 }
 
@@ -405,9 +437,9 @@ put_site(struct encoder *e, const struct oh_snap_site *site)
 	uint32_t depth = put_stack(e, site);
 	if (depth == 0)
 		return;
-	put_row(e, site, depth, first, known[OH_LEAK_NONE]);
+	put_row(e, site, depth, first, known[OH_LEAK_NONE], true);
 	for (int leak = OH_LEAK_NONE + 1; leak < OH_LEAK_CLASSES; leak++)
-		put_row(e, site, depth, live[leak], known[leak]);
+		put_row(e, site, depth, live[leak], known[leak], false);
 }
 
 /* ---- the rest ------------------------------------------------------------ */
@@ -538,6 +570,7 @@ put_comments(struct encoder *e)
 		put_comment(e, &line);
 	}
 	put_number(e, "samples: live ", snap->samples_live, "");
+	put_number(e, "lifetimes of freed samples: from ", OH_SNAP_LIFE_MS(0), " ms");
 	put_number(e, "own memory: ", snap->own_memory_bytes, " bytes");
 	for (size_t i = 0; snap->said != NULL && snap->said[i] != NULL; i++)
 		PUT(e, comment, oh_strtab_add_str(&e->strings, snap->said[i]));
@@ -577,16 +610,24 @@ oh_pprof_encode(const struct oh_snapshot *snap, struct oh_sink *sink, struct oh_
 	e.mapping = oh_scratch_array(scratch, (size_t)snap->module_count + 1, sizeof(*e.mapping));
 	e.mapped = oh_scratch_array(scratch, (size_t)snap->module_count + 1, sizeof(*e.mapped));
 	e.ids = oh_scratch_array(scratch, depth_max, sizeof(*e.ids));
-	if (e.strings.error != 0 || e.mapping == NULL || e.mapped == NULL || e.ids == NULL) {
+	e.label = oh_scratch_array(scratch, LABELS_MAX, sizeof(*e.label));
+	e.labels = oh_scratch_array(scratch, LABELS_MAX, sizeof(*e.labels));
+	if (e.strings.error != 0 || e.mapping == NULL || e.mapped == NULL || e.ids == NULL ||
+	    e.label == NULL || e.labels == NULL) {
 		oh_sink_fail(sink, -ENOMEM);
 		return sink->error;
 	}
+	for (size_t i = 0; i < LABELS_MAX; i++)
+		e.labels[i] = &e.label[i];
 	(void)mapping_of(&e, 1); /* readers take the first one for the main program */
 	put_head(&e);
 	e.key_bytes = e.unit_bytes = oh_strtab_add_str(&e.strings, "bytes");
 	e.key_thread = oh_strtab_add_str(&e.strings, "thread");
 	e.key_age = oh_strtab_add_str(&e.strings, "age");
 	e.unit_age = oh_strtab_add_str(&e.strings, "milliseconds");
+	e.key_lived = oh_strtab_add_str(&e.strings, "lived");
+	e.key_freed = oh_strtab_add_str(&e.strings, "freed");
+	e.unit_freed = oh_strtab_add_str(&e.strings, "count");
 	put_comments(&e);
 	for (uint32_t i = 0; i < snap->site_count && sink->error == 0; i++)
 		put_site(&e, &snap->sites[i]);

@@ -170,7 +170,12 @@ merge_locations(struct work *w, const struct oh_profile *from)
 static bool
 is_state(const char *key)
 {
-	return strcmp(key, "age") == 0 || strcmp(key, "leak") == 0;
+	static const char *const keys[] = { "age", "leak", "lived", "freed" };
+
+	for (size_t i = 0; i < OH_ARRAY_LEN(keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
 }
 
 static void

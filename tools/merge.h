@@ -7,10 +7,10 @@
  *	[1 + i]  the value of file i
  * Its samples are the distinct pairs of a stack and a label set.
  *
- * The labels `age` and `leak` say how the blocks of a site were at one time, so
- * they are left out.  Stacks are matched by module and offset, not by address: a library lies
- * elsewhere in each process.  A module is its build ID, or its path where it
- * has none; one with neither is matched by address.
+ * The labels `age`, `leak`, `lived` and `freed` say how the blocks of a site were at
+ * one time, so they are left out.  Stacks are matched by module and offset, not by address: a
+ *library lies elsewhere in each process.  A module is its build ID, or its path where it has none;
+ *one with neither is matched by address.
  */
 #ifndef OH_TOOLS_MERGE_H
 #define OH_TOOLS_MERGE_H

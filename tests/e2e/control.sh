@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # control.sh - a running program is told: baseline, start, stop; each is
-# answered by a profile that says what it was.
+# answered by a profile that says what it was, and how long freed blocks had lived.
 
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -108,6 +108,44 @@ tell 'grow 5000'
 order dump
 equal "realloc while stopped" "$(sum site_first)" "100 100000 0 0"
 finish
+
+# ---- how long freed blocks had lived ---------------------------------------------------
+
+# lived FUNCTION LEAST - samples of that function that were freed after as many milliseconds.
+lived() {
+	awk -v fn="$1" -v least="$2" '
+		$1 == "sample" && match($0, / lived=[0-9:,]+/) {
+			lives = substr($0, RSTART + 7, RLENGTH - 7)
+			split($0, part, " \\| ?")
+			split(part[4], f, " ")
+			n = split(lives, pair, ",")
+			for (i = 1; f[1] == fn && i <= n; i++) {
+				split(pair[i], v, ":")
+				if (v[1] >= least) sum += v[2]
+			}
+		}
+		END { print sum + 0 }' "$text"
+}
+
+# 0.4 s and more are in the bin that begins at 320 ms, or a later one.
+start $one "$prog/phases"
+wait_said ready
+tell 'first 100 1000'
+tell 'second 100 1000'
+tell 'third 100 1000'
+sleep 0.4
+tell 'grow 5000'
+ask dump
+equal "lifetimes: of blocks that a realloc freed" "$(lived site_first 320)" 100
+equal "lifetimes: not of blocks in use" "$(lived site_second 0)" 0
+sleep 0.4
+tell free
+ask dump
+equal "lifetimes: of blocks that free freed" "$(lived grow_first 320)" 100
+equal "lifetimes: each counts once" "$(lived site_first 0)" 100
+finish
+
+# ---- and nothing is recorded -----------------------------------------------------------
 
 # OTHEAP_RECORD=0
 start $one OTHEAP_RECORD=0 "$prog/phases"

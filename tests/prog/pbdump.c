@@ -11,7 +11,8 @@
  *	comment TEXT
  *	mapping ID START LIMIT OFFSET BUILD_ID FILE
  *	sample ALLOC_OBJECTS ALLOC_BYTES LIVE_OBJECTS LIVE_BYTES bytes=N thread=NAME [leak=CLASS]
- *[ages=N,...] | ADDRESS ... | FILE+VADDR ... | FUNCTION ...		(one line, leaf first)
+ *[ages=N,...] [lived=MS:N,...] | ADDRESS ... | FILE+VADDR ... | FUNCTION ...		(one line,
+ *leaf first)
  *
  * Names of functions come from the symbol tables of the files mapped.
  */
@@ -302,8 +303,8 @@ print_sample(struct bytes in)
 {
 	uint64_t ids[4096], values[8] = { 0 };
 	size_t depth = 0, value_count = 0;
-	uint64_t size = 0, thread = 0, leak = 0, age[8];
-	size_t ages = 0;
+	uint64_t size = 0, thread = 0, leak = 0, age[8], lived[32], freed[32];
+	size_t ages = 0, lives = 0, counts = 0;
 	struct field f, g;
 
 	while (next(&in, &f)) {
@@ -326,10 +327,16 @@ print_sample(struct bytes in)
 				leak = str;
 			else if (strcmp(text(key), "age") == 0 && ages < 8)
 				age[ages++] = num;
+			else if (strcmp(text(key), "lived") == 0 && lives < 32)
+				lived[lives++] = num;
+			else if (strcmp(text(key), "freed") == 0 && counts < 32)
+				freed[counts++] = num;
 		}
 	}
 	if (value_count != 4)
 		fail("sample without its four values");
+	if (lives != counts)
+		fail("labels lived and freed that are no pairs");
 	printf("sample %lld %lld %lld %lld bytes=%llu thread=%s", (long long)values[0],
 	    (long long)values[1], (long long)values[2], (long long)values[3],
 	    (unsigned long long)size, text(thread));
@@ -337,6 +344,9 @@ print_sample(struct bytes in)
 		printf(" leak=%s", text(leak));
 	for (size_t i = 0; i < ages; i++)
 		printf("%s%llu", i == 0 ? " ages=" : ",", (unsigned long long)age[i]);
+	for (size_t i = 0; i < lives; i++)
+		printf("%s%llu:%llu", i == 0 ? " lived=" : ",", (unsigned long long)lived[i],
+		    (unsigned long long)freed[i]);
 	printf(" |");
 	for (size_t i = 0; i < depth; i++)
 		printf(" 0x%llx", (unsigned long long)location_of(ids[i])->address);

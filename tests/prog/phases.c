@@ -58,7 +58,7 @@ free_first(void)
 		free(kept[0][--count[0]]);
 }
 
-static void
+SITE static void
 grow_first(size_t size)
 {
 	for (int i = 0; i < count[0]; i++)

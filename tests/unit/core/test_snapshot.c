@@ -239,6 +239,42 @@ START_TEST(classes_and_ages)
 }
 END_TEST
 
+START_TEST(how_long_freed_blocks_lived)
+{
+	/* Seconds; the bins begin at 40 ms and double: 1 s is in that of 640 ms. */
+	static const struct {
+		uint32_t s;
+		unsigned bin;
+	} want[] = { { 1, 4 }, { 3, 6 }, { 3000, 16 } };
+	struct oh_live_record rec;
+
+	unit_profiler(1, 1);
+	for (uint64_t i = 0; i < 5; i++)
+		site_a(i, 100);
+	for (uint64_t i = 0; i < 3; i++) {
+		ck_assert(oh_live_remove(block(i), &rec));
+		/* The test may be slow: far from the end of the bin. */
+		rec.birth_cs -= 100 * want[i].s;
+		errno = 4711;
+		oh_profiler_freed(&rec);
+		ck_assert_int_eq(errno, 4711);
+	}
+	/* Born by a clock that is ahead. */
+	ck_assert(oh_live_remove(block(3), &rec));
+	rec.birth_cs += 500;
+	oh_profiler_freed(&rec);
+	ck_assert_int_eq(oh_snapshot_take(&snap, &scratch, NULL), 0);
+	ck_assert_uint_eq(snap.site_count, 1);
+	for (unsigned bin = 0; bin < OH_SNAP_LIVES; bin++) {
+		uint32_t n = 0;
+		for (size_t i = 0; i < OH_ARRAY_LEN(want); i++)
+			n += want[i].bin == bin;
+		ck_assert_uint_eq(oh_snap_freed(&snap.sites[0], bin), n);
+	}
+	ck_assert_uint_eq(oh_drops[OH_DROP_MEMORY_FULL], 0);
+}
+END_TEST
+
 /* A block born after the clock was read is not four years old. */
 START_TEST(no_age_is_negative)
 {
@@ -364,6 +400,7 @@ add(TCase *tc)
 	tcase_add_test(tc, gaps_between_sites_are_closed);
 	tcase_add_test(tc, live_never_exceeds_allocated_not_even_by_rounding);
 	tcase_add_test(tc, classes_and_ages);
+	tcase_add_test(tc, how_long_freed_blocks_lived);
 	tcase_add_test(tc, no_age_is_negative);
 	tcase_add_test(tc, without_memory_it_is_enomem_and_nothing_is_touched);
 	tcase_add_test(tc, drops_and_totals_travel_along);

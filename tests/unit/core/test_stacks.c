@@ -282,6 +282,75 @@ START_TEST(sums_of_whole_numbers_are_exact)
 }
 END_TEST
 
+/* How many of a site were freed in each bin; NULL if none is counted. */
+static const uint32_t *
+lives(uint32_t site)
+{
+	const struct oh_site *s = oh_arena_at(site);
+
+	return s->lives == 0 ? NULL : ((const struct oh_lives *)oh_arena_at(s->lives))->count;
+}
+
+START_TEST(lifetimes_of_freed_blocks_double_from_bin_to_bin)
+{
+	oh_frame f = oh_frame_make(0x1000, 1);
+	uint32_t site = oh_sites_get(oh_stacks_intern(&f, 1), 1, 0), other;
+	uint32_t want[OH_LIFE_BINS] = { 2, 1 };
+
+	ck_assert(oh_site_freed(site, 0) && oh_site_freed(site, OH_LIFE_LEAST_MS - 1));
+	ck_assert_ptr_null(lives(site));
+	ck_assert(oh_site_freed(site, 40) && oh_site_freed(site, 79) && oh_site_freed(site, 80));
+	for (unsigned i = 2; i < OH_LIFE_BINS; i++, want[i - 1] = 2)
+		ck_assert(oh_site_freed(site, UINT64_C(40) << i) &&
+			  oh_site_freed(site, (UINT64_C(80) << i) - 1));
+	ck_assert(oh_site_freed(site, UINT64_MAX));
+	want[OH_LIFE_BINS - 1]++;
+	ck_assert_mem_eq(lives(site), want, sizeof(want));
+	/* Where no memory is left, who has some goes on, and who has none is told. */
+	other = oh_sites_get(oh_stacks_intern(&f, 1), 2, 0);
+	while (oh_arena_alloc(OH_ARENA_UNIT, OH_ARENA_UNIT) != 0)
+		;
+	ck_assert(oh_site_freed(site, 80) && lives(site)[1] == 2);
+	ck_assert(oh_site_freed(other, 1) && !oh_site_freed(other, 100));
+	ck_assert_ptr_null(lives(other));
+}
+END_TEST
+
+#define FREED 2000
+
+static uint32_t first_freed[FREED];
+
+static void *
+free_all(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < FREED; i++) {
+		if (i % 100 == 0)
+			pthread_barrier_wait(&together);
+		(void)oh_site_freed(first_freed[i], 50);
+	}
+	return NULL;
+}
+
+/* All at once at sites of which none was freed before. */
+START_TEST(threads_that_free_at_one_site_are_all_counted)
+{
+	oh_frame f = oh_frame_make(0x1000, 1);
+	pthread_t t[THREADS];
+
+	for (uint32_t i = 0; i < FREED; i++)
+		first_freed[i] = oh_sites_get(oh_stacks_intern(&f, 1), i % 20, i);
+	pthread_barrier_init(&together, NULL, THREADS);
+	for (int i = 0; i < THREADS; i++)
+		UNIT_CHECK(pthread_create(&t[i], NULL, free_all, NULL) == 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	pthread_barrier_destroy(&together);
+	for (int i = 0; i < FREED; i++)
+		UNIT_CHECK(lives(first_freed[i])[0] == THREADS);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -296,6 +365,8 @@ add(TCase *tc)
 	tcase_add_test(tc, each_calls_once_for_every_stack);
 	tcase_add_test(tc, threads_at_the_same_stacks_never_make_two_of_one);
 	tcase_add_test(tc, sums_of_whole_numbers_are_exact);
+	tcase_add_test(tc, lifetimes_of_freed_blocks_double_from_bin_to_bin);
+	tcase_add_test(tc, threads_that_free_at_one_site_are_all_counted);
 }
 
 int

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/layout.h"
 #include "core/sys.h"
 #include "proto/pprof.h"
 #include "proto/profile.pb-c.h"
@@ -481,8 +482,8 @@ START_TEST(a_sample_for_each_class_of_what_lives)
 	};
 	static const struct oh_snap_live gone[] = { { 2, 200, { 1, 2 }, 2, OH_LEAK_INTERIOR } };
 	struct oh_snap_site two[] = {
-		{ stack_a, 3, 1, 12, 12, 1200, 9, 900, live, 3 },
-		{ stack_b, 4, 0, 2, 2, 200, 2, 200, gone, 1 },
+		{ stack_a, 3, 1, 12, 12, 1200, 9, 900, live, 3, NULL },
+		{ stack_b, 4, 0, 2, 2, 200, 2, 200, gone, 1, NULL },
 	};
 	static const struct {
 		int64_t values[4];
@@ -522,6 +523,38 @@ START_TEST(a_sample_for_each_class_of_what_lives)
 END_TEST
 
 /* Parts of an object here and there are neither lost nor made in the rounding. */
+/* Pairs, in the sample that tells what was allocated and in no other. */
+START_TEST(lifetimes_of_what_was_freed)
+{
+	static const struct oh_snap_live live[] = { { 1, 100, { 0 }, 1, OH_LEAK_LOST } };
+	static const struct oh_lives lives = { { [0] = 7, [3] = UINT32_MAX, [23] = 1 } };
+	static const int64_t want[][2] = { { 40, 7 }, { 320, UINT32_MAX },
+		{ INT64_C(40) << 23, 1 } };
+	struct oh_snap_site one = { stack_a, 3, 0, 12, 12, 1200, 1, 100, live, 1, &lives };
+	size_t n = 0;
+
+	snap.sites = &one;
+	snap.site_count = 1;
+	Profile *p = encode_and_decode(NULL);
+	ck_assert_uint_eq(p->n_sample, 2);
+	const Perftools__Profiles__Sample *s = p->sample[0];
+	for (size_t k = 0; k + 1 < s->n_label; k++) {
+		if (strcmp(str(p, s->label[k]->key), "lived") != 0)
+			continue;
+		ck_assert_str_eq(str(p, s->label[k]->num_unit), "milliseconds");
+		ck_assert_str_eq(str(p, s->label[k + 1]->key), "freed");
+		ck_assert_str_eq(str(p, s->label[k + 1]->num_unit), "count");
+		ck_assert_uint_lt(n, OH_ARRAY_LEN(want));
+		ck_assert_int_eq(s->label[k]->num, want[n][0]);
+		ck_assert_int_eq(s->label[k + 1]->num, want[n++][1]);
+	}
+	ck_assert_uint_eq(n, OH_ARRAY_LEN(want));
+	ck_assert_ptr_null(label(p, 1, "lived"));
+	ck_assert_ptr_null(label(p, 1, "freed"));
+	done(p);
+}
+END_TEST
+
 START_TEST(classes_round_to_the_same_sums)
 {
 	enum { N = 500 };
@@ -643,6 +676,7 @@ START_TEST(comments_are_key_and_value)
 		"interval: 524288 bytes",
 		"exact totals: 18446744073709551615 bytes in 12345 allocations",
 		"samples: live 99",
+		"lifetimes of freed samples: from 40 ms",
 		"own memory: 4194304 bytes",
 		"dropped: none",
 	};
@@ -653,6 +687,7 @@ START_TEST(comments_are_key_and_value)
 		"interval: 1 bytes",
 		"exact totals: 0 bytes in 0 allocations",
 		"samples: live 0",
+		"lifetimes of freed samples: from 40 ms",
 		"own memory: 0 bytes",
 		"dropped: memory_full 17",
 		"dropped: dump_failed 1",
@@ -676,12 +711,12 @@ END_TEST
 START_TEST(numbers_no_program_should_have_are_clamped)
 {
 	struct oh_snap_site odd[] = {
-		{ NULL, 0, 0, 1, 1e300, INFINITY, NAN, 9223372036854775807.0, NULL, 0 },
-		{ NULL, 0, 0, 1, -1, -INFINITY, -0.0, 1, NULL, 0 },
-		{ NULL, 0, 0, 1, NAN, NAN, NAN, NAN, NULL, 0 },
+		{ NULL, 0, 0, 1, 1e300, INFINITY, NAN, 9223372036854775807.0, NULL, 0, NULL },
+		{ NULL, 0, 0, 1, -1, -INFINITY, -0.0, 1, NULL, 0, NULL },
+		{ NULL, 0, 0, 1, NAN, NAN, NAN, NAN, NULL, 0, NULL },
 		{ NULL, 0, 0, 1, 4503599627370497.0, 9007199254740993.0, 4503599627370495.5,
-		    9223372036854774784.0, NULL, 0 },
-		{ NULL, 0, 0, 1, 0, 1e10, 0, 0, NULL, 0 },
+		    9223372036854774784.0, NULL, 0, NULL },
+		{ NULL, 0, 0, 1, 0, 1e10, 0, 0, NULL, 0, NULL },
 	};
 	Profile *p;
 
@@ -1006,6 +1041,7 @@ add(TCase *tc)
 	tcase_add_test(tc, unknown_stack_shows_by_name);
 	tcase_add_test(tc, labels_are_mean_size_and_thread);
 	tcase_add_test(tc, a_sample_for_each_class_of_what_lives);
+	tcase_add_test(tc, lifetimes_of_what_was_freed);
 	tcase_add_test(tc, classes_round_to_the_same_sums);
 	tcase_add_test(tc, a_leak_check_is_reported);
 	tcase_add_test(tc, comments_are_key_and_value);
