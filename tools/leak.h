@@ -52,6 +52,15 @@ enum oh_leak_verdict {
 	OH_LEAK_UNSTEADY, /* more than by chance, but not as a leak grows: `why` */
 };
 
+/* Ages from which on is asked whether blocks are still freed: 0, then doubling from 40 ms. */
+#define OH_LEAK_SETTLED (1 + 24)
+#define OH_LEAK_LIFE_MS 40.0
+static inline double
+oh_leak_settled_ms(unsigned i)
+{
+	return i == 0 ? 0 : OH_LEAK_LIFE_MS * (double)(UINT64_C(1) << (i - 1));
+}
+
 /* The blocks whose growth is tested: all, or those older than `guard_ms`. */
 enum { OH_LEAK_ALL, OH_LEAK_OLD, OH_LEAK_POPULATIONS };
 
@@ -66,6 +75,14 @@ struct oh_leak_site {
 	} ages, lost_ages, interior_ages; /* of all; of those that are definitely, possibly lost */
 	double old_bytes;                 /* of blocks older than `old_ms` */
 	double allocated;                 /* since the first profile, as `samples`; 0 = not known */
+	/*
+	 * Sampled blocks since the first profile, once they were older than
+	 * oh_leak_settled_ms(i): how many were freed, and how long they were in use, all
+	 * together.  Of i > 0 only with oh_leaks.lives.
+	 */
+	struct oh_leak_hazard {
+		double freed, exposure_ms;
+	} settled[OH_LEAK_SETTLED];
 	/* born in the window but for its first 1/20 and its last 1/4; of these, the older half */
 	double middle, middle_older;
 	double first; /* born in that first 1/20 or before */
@@ -73,6 +90,7 @@ struct oh_leak_site {
 	/* of each population: sampled blocks that came and went since the first profile */
 	struct oh_leak_count {
 		double fresh, gone;
+		double before, now; /* those in the first profile, and in the last */
 		double bytes_before, bytes_now;
 		double older_half; /* of the fresh ones born in the window, in its first half */
 		double born;       /* these */
@@ -127,6 +145,7 @@ struct oh_leaks {
 	bool sampled;                        /* the sampling is known, so errors are */
 	bool exact;                          /* interval 1 */
 	bool checked;                        /* the last profile has a leak check */
+	bool lives;                          /* it says how long freed blocks had lived */
 
 	/* oh_leak_judge() */
 	size_t tested;

@@ -28,13 +28,35 @@
  *	More than chance is also what a program built up once, or holds just now.
  *	Of blocks with ages is asked that they are not nearly all young (a request in
  *	flight; a cache with a turnover that was empty at the first profile), and
- *	that half of them were not born within a tenth of the time. Where most of what
- *	is allocated is freed again, and the first profile shows less than half of what
- *	there is now, a cache that was still to be filled is as likely as a leak: its
- *	blocks become fewer with age, but for those that filled it; a leak's do not. In a series of
- *	three or more, Kendall's test of trend must agree, at a level that only asks
- *	that the profiles between do not contradict. What fails here is `unsteady`,
- *	not a suspect.
+ *	that half of them were not born within a twentieth of the time, nor nearly all in
+ *	its first half. In a series of three or more, Kendall's test of trend must agree,
+ *	at a level that only asks that the profiles between do not contradict. What fails
+ *	here is `unsteady`, not a suspect.
+ *
+ * 4. Or is it a cache that was not yet filled?
+ *	Where the first profile shows less than two thirds of what there is now, growth
+ *	says little: with lifetimes of mean L, a cache goes on to grow as
+ *	1 - exp(-t / L). What tells it from a leak is that its blocks are freed, sooner
+ *	or later. So of all sampled blocks since the first profile, those that were freed
+ *	(D) are compared with the time E for which these blocks were in use, all
+ *	together: if a block in use is freed with a chance of 1/L in a unit of time,
+ *	whatever its age, D is Poisson of mean E / L (so the maximum of likelihood for
+ *	1/L is D / E; J. F. Lawless, Statistical Models and Methods for Lifetime Data,
+ *	1982, ch. 3). Let T be the time between the profiles. A stack is named if
+ *
+ *	    P(X <= D) <= 0.05 for X Poisson of mean E / T,    and D <= 0.2 E / T
+ *
+ *	that is, if L = T is excluded and L > 5 T is as probable as not. A leak of 16
+ *	sampled blocks at a steady rate has D = 0 and E = 8 T on average, P = 0.0003; a
+ *	cache with L = T of which 16 blocks are there has D = 9 and E = 9 T. What lives for
+ *	longer than 5 T is still filling up, and is named.
+ *	    Leaks hide among blocks of the same stack that are freed soon. So it is enough
+ *	if it is so from some age g on, counting only deaths at that age or later and the
+ *	time in use after it: g = 0, and those of 40 ms, 80 ms, 160 ms... that are a
+ *	fiftieth to a quarter of T. Profiles tell the deaths by these ages (labels `lived`
+ *	and `freed`); in those that do not, only g = 0 is asked, D by what was allocated
+ *	and is gone, and, as a second chance, that the births of what is there are not
+ *	fewer the longer ago.
  *
  * The rate of a series is Sen's slope. The profiles of one process share
  * samples, so the points do not scatter as much as they are wrong: the half
@@ -55,10 +77,13 @@
 #define SETTLED_SHARE .33 /* of the growth, at least; 3/4 of a steady leak are */
 #define OLDER_SHARE .25   /* of the blocks born in the first half; 1/2 of a steady leak are */
 #define OLDER_LEVEL .005  /* and by chance less than that only so often */
-#define SPREAD_SHARE .1   /* of the window, for half of the births; 1/2 in a steady leak */
-#define COLD_SHARE .5     /* of what is there now; with less before, a site was not warm */
-#define KEPT_SHARE .5     /* of what it allocated; with less in use there is a turnover */
-#define STEADY_SHARE .45  /* then, of the births but the first and last, 1/2 in a steady leak */
+#define SPREAD_SHARE .05  /* of the window, for half of the births; 1/2 in a steady leak */
+#define COLD_SHARE .67    /* of what is there now; with less before, a site was not warm */
+#define FREED_LEVEL .05   /* for fewer than one block freed for each that was in use all the time */
+#define FREED_SHARE .2    /* and so many at most; 0 in a steady leak */
+#define SETTLED_LEAST .02 /* of the window: the ages from which on that is asked ... */
+#define SETTLED_MOST .25  /* ... */
+#define STEADY_SHARE .45  /* of the births but the first and last, 1/2 in a steady leak */
 #define FIRST_SHARE .2    /* and of all that is there now, 1/20 in a steady leak */
 #define TREND_LEVEL .17   /* 1/6 is what three profiles can give */
 
@@ -160,6 +185,39 @@ adjust(struct oh_leaks *l)
 	free(q);
 }
 
+/* Are blocks that have reached some age kept, or only freed later? */
+static bool
+keeps(const struct oh_leaks *l, const struct oh_leak_site *s)
+{
+	unsigned most = l->lives ? OH_LEAK_SETTLED : 1;
+
+	for (unsigned i = 0; i < most; i++) {
+		double from = oh_leak_settled_ms(i), freed = round(s->settled[i].freed);
+		double expected = s->settled[i].exposure_ms / l->window_ms;
+
+		if (from > SETTLED_MOST * l->window_ms)
+			break;
+		if ((i == 0 || from >= SETTLED_LEAST * l->window_ms) &&
+		    freed <= FREED_SHARE * expected &&
+		    oh_poisson_tail(freed, expected) <= FREED_LEVEL)
+			return true;
+	}
+	return false;
+}
+
+/* Was it not warm at the baseline, and is it a cache for all we know? */
+static bool
+fills(const struct oh_leaks *l, const struct oh_leak_site *s)
+{
+	const struct oh_leak_count *c = &s->count[s->population];
+
+	if (c->before >= COLD_SHARE * c->now || s->allocated <= 0 || keeps(l, s))
+		return false;
+	/* Without lifetimes, what ages say: blocks of a cache become fewer with age. */
+	return l->lives || s->middle_older < STEADY_SHARE * s->middle ||
+	       s->first > FIRST_SHARE * s->now.samples;
+}
+
 /* Why what grew does not grow as a leak does; NULL if it does. */
 static const char *
 unsteady(const struct oh_leaks *l, const struct oh_leak_site *s)
@@ -178,11 +236,11 @@ unsteady(const struct oh_leaks *l, const struct oh_leak_site *s)
 			return "most of it does not grow old";
 		if (c->spread_ms < SPREAD_SHARE * l->window_ms)
 			return "half of it came in one go";
-		if (s->before.samples < COLD_SHARE * s->now.samples && s->allocated > 0 &&
-		    s->now.samples - s->before.samples < KEPT_SHARE * s->allocated &&
-		    (s->middle_older < STEADY_SHARE * s->middle ||
-			s->first > FIRST_SHARE * s->now.samples))
-			return "it frees most of what it takes, and was not yet warm";
+		if (c->older_half > (1 - OLDER_SHARE) * c->born &&
+		    oh_binomial_half_tail(round(c->older_half), round(c->born)) < OLDER_LEVEL)
+			return "most of it came early, and no more";
+		if (fills(l, s))
+			return "it frees what it takes, if later, and was not yet warm";
 	}
 	if (l->count > 2 && s->trend_p > TREND_LEVEL)
 		return "the profiles between show no trend";

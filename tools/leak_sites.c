@@ -25,8 +25,9 @@
 #include "tools/leak.h"
 #include "tools/mem.h"
 
-#define AGES_MAX 64   /* points that stand for the ages of one sample's blocks */
-#define LABELS_MAX 16 /* `age` labels of one sample that are looked at */
+#define AGES_MAX 64                 /* points that stand for the ages of one sample's blocks */
+#define LIVES (OH_LEAK_SETTLED - 1) /* bin i from oh_leak_settled_ms(i + 1) on */
+#define LABELS_MAX 16               /* `age` labels of one sample that are looked at */
 
 struct point {
 	uint32_t row;
@@ -43,6 +44,8 @@ struct work {
 	struct pair {
 		double before, now, allocated;
 	} * pairs;
+	double
+	    *freed; /* [row * LIVES + bin]: sampled blocks freed between, by how long they lived */
 	double *old_before; /* [row]: of the first file, older than guard_ms */
 };
 
@@ -105,6 +108,31 @@ ages_of(const struct oh_profile *p, uint32_t set, double samples, struct oh_age 
 		to[i].count = samples / n;
 	}
 	return (size_t)n;
+}
+
+/* Add `sign` times what a label set says of freed blocks. */
+static void
+add_freed(const struct oh_profile *p, uint32_t set, double sign, double *freed)
+{
+	const struct oh_label *lived = NULL;
+
+	for (uint32_t i = p->label_at[set]; i < p->label_at[set + 1]; i++) {
+		const struct oh_label *label = &p->labels[i];
+		const char *key = oh_profile_string(p, label->key);
+
+		if (label->str != 0)
+			continue;
+		if (strcmp(key, "lived") == 0) {
+			lived = label;
+		} else if (strcmp(key, "freed") == 0 && lived != NULL) {
+			unsigned bin = 0;
+
+			while (bin + 1 < LIVES && (double)lived->num >= oh_leak_settled_ms(bin + 2))
+				bin++;
+			freed[bin] += sign * (double)label->num;
+			lived = NULL;
+		}
+	}
 }
 
 void
@@ -225,6 +253,9 @@ add_file(struct work *w, size_t file)
 				alloc *= -expm1(-size / r.bytes.interval_bytes) / size;
 			w->pairs[merged].allocated += is_first ? -alloc : alloc;
 		}
+		if (is_first || is_last)
+			add_freed(r.p, r.p->label_set[s], is_first ? -1 : 1,
+			    &w->freed[(size_t)row * LIVES]);
 		if (part.bytes <= 0 && part.blocks <= 0)
 			continue;
 		n = ages_of(r.p, r.p->label_set[s], part.samples, ages);
@@ -284,8 +315,10 @@ count_population(
 	    which == OH_LEAK_OLD ? w->old_before[site - l->sites] : site->before.samples;
 	size_t from = 0, to;
 
+	c->before = before;
+	c->now = aged(a, n, guard, -1);
 	if (!l->same_process) {
-		c->fresh = aged(a, n, guard, -1);
+		c->fresh = c->now;
 		c->gone = before;
 		return;
 	}
@@ -298,8 +331,30 @@ count_population(
 		to++;
 	c->born = aged(a, n, guard, window);
 	c->older_half = aged(a, n, (guard + window) / 2, window);
-	c->spread_ms =
-	    oh_ages_quantile(a + from, to - from, .75) - oh_ages_quantile(a + from, to - from, .25);
+	c->spread_ms = oh_ages_shorth_ms(a + from, to - from);
+}
+
+/* How long were blocks of what age in use, and how many were freed?  `a` are those in use. */
+static void
+count_settled(const struct work *w, struct oh_leak_site *site, const struct oh_age *a, size_t n)
+{
+	const double *freed = &w->freed[(size_t)(site - w->l->sites) * LIVES];
+	double window = w->l->window_ms;
+
+	for (unsigned k = 0; k < OH_LEAK_SETTLED; k++) {
+		double from = oh_leak_settled_ms(k);
+		struct oh_leak_hazard *h = &site->settled[k];
+
+		for (size_t i = 0; i < n; i++)
+			h->exposure_ms += a[i].count * fmin(fmax(a[i].age_ms - from, 0), window);
+		for (unsigned bin = k > 0 ? k - 1 : 0; bin < LIVES; bin++) {
+			/* The middle of a bin, of such as double. */
+			double lived = M_SQRT2 * oh_leak_settled_ms(bin + 1);
+
+			h->freed += fmax(freed[bin], 0);
+			h->exposure_ms += fmax(freed[bin], 0) * fmin(fmax(lived - from, 0), window);
+		}
+	}
 }
 
 static struct oh_leak_ages
@@ -344,6 +399,7 @@ count_aged(struct work *w)
 		site->middle_older = aged(ages, n, .6 * l->window_ms, .95 * l->window_ms);
 		site->lost_ages = ages_told(lost, lost_n);
 		site->interior_ages = ages_told(interior, interior_n);
+		count_settled(w, site, ages, n);
 		for (unsigned which = 0; which < OH_LEAK_POPULATIONS && site->has_ages; which++)
 			count_population(w, site, which, ages, n);
 	}
@@ -409,6 +465,9 @@ oh_leak_sites(struct oh_leaks *l, bool symbols)
 		w.row_of[(size_t)at[i]] = l->table.row_of[i];
 	w.pairs = oh_xcalloc(merged_count, sizeof(*w.pairs));
 	w.old_before = oh_xcalloc(l->site_count, sizeof(*w.old_before));
+	w.freed = oh_xcalloc(l->site_count * LIVES, sizeof(*w.freed));
+	l->lives =
+	    oh_profile_comment(l->files[l->count - 1], "lifetimes of freed samples: ") != NULL;
 	for (size_t file = 0; file < l->count; file++)
 		add_file(&w, file);
 	for (size_t i = 0; i < l->site_count; i++)
@@ -419,6 +478,13 @@ oh_leak_sites(struct oh_leaks *l, bool symbols)
 	for (size_t i = 0; i < l->merge.p->sample_count; i++) {
 		w.pairs[i] = w.pairs[(size_t)at[i]];
 		l->sites[l->table.row_of[i]].allocated += fmax(w.pairs[i].allocated, 0);
+	}
+	/* Those that lived too short for any bin, too. */
+	for (size_t i = 0; i < l->site_count; i++) {
+		struct oh_leak_site *site = &l->sites[i];
+
+		site->settled[0].freed =
+		    fmax(site->allocated - (site->now.samples - site->before.samples), 0);
 	}
 	if (l->count > 1)
 		count_unaged(&w);
@@ -438,6 +504,7 @@ oh_leak_sites(struct oh_leaks *l, bool symbols)
 	free(w.points);
 	free(w.pairs);
 	free(w.old_before);
+	free(w.freed);
 }
 
 void

@@ -38,6 +38,32 @@ oh_binomial_half_tail(double k, double n)
 	return 2 * k > n ? upper_tail(k, n) : 1 - upper_tail(n - k + 1, n);
 }
 
+double
+oh_poisson_tail(double k, double mean)
+{
+	double term, sum = 0;
+
+	if (k < 0)
+		return 0;
+	if (mean <= 0)
+		return 1;
+	k = floor(k);
+	/* The largest terms are those nearest to the mean: from there down. */
+	for (double i = k > mean ? floor(mean) : k; i >= 0; i--) {
+		term = exp(i * log(mean) - mean - lgamma(i + 1));
+		sum += term;
+		if (term < sum * 1e-17)
+			break;
+	}
+	for (double i = floor(mean) + 1; i <= k; i++) {
+		term = exp(i * log(mean) - mean - lgamma(i + 1));
+		sum += term;
+		if (term < sum * 1e-17)
+			break;
+	}
+	return fmin(sum, 1);
+}
+
 size_t
 oh_tarone(const double *least, size_t count, double level)
 {

@@ -21,6 +21,12 @@
 double oh_binomial_half_tail(double k, double n);
 
 /*
+ * P(X <= k) for X Poisson of mean `mean` >= 0; k < 0 gives 0.
+ * Check (R): ppois(2, 8) -> 0.013753968, ppois(90, 100) -> 0.17138512.
+ */
+double oh_poisson_tail(double k, double mean);
+
+/*
  * Which hypotheses can be tested at all?  Of discrete tests, one whose least
  * possible p-value is above the level cannot be a finding, and need not count
  * among those that are corrected for.

@@ -135,12 +135,12 @@ tell 'second 100 1000'
 tell 'third 100 1000'
 sleep 0.4
 tell 'grow 5000'
-ask dump
+order dump
 equal "lifetimes: of blocks that a realloc freed" "$(lived site_first 320)" 100
 equal "lifetimes: not of blocks in use" "$(lived site_second 0)" 0
 sleep 0.4
 tell free
-ask dump
+order dump
 equal "lifetimes: of blocks that free freed" "$(lived grow_first 320)" 100
 equal "lifetimes: each counts once" "$(lived site_first 0)" 100
 finish

@@ -91,6 +91,26 @@ sample 1049 1049000 1049 1049000 bytes=1000 leak=interior age=1 age=2 | inside@i
 sample 1049 1049000 1049 1049000 bytes=1000 age=1 age=2 | fine@i.c:10 main@m.c:8
 X
 
+# A baseline at the start. keeps: 24 sampled blocks, none was freed. among: the same, and 24000 of
+# the stack were freed within a second. early: the same as keeps, but all in the first third.
+# fills: of 48 that came, half were freed after 80 s and more.
+profile start.pb.gz <<'X'
+time 1700000000
+duration 1
+comment lifetimes of freed samples: from 40 ms
+sample 524 524000 524 524000 bytes=1000 age=0 | other@o.c:5 main@m.c:9
+X
+profile end.pb.gz <<'X'
+time 1700000600
+duration 601
+comment lifetimes of freed samples: from 40 ms
+sample 524 524000 524 524000 bytes=1000 age=600000 | other@o.c:5 main@m.c:9
+sample 12595 12595000 12595 12595000 bytes=1000 age=10000 age=150000 age=300000 age=450000 age=590000 | keeps@k.c:1 main@m.c:1
+sample 12607595 12607595000 12595 12595000 bytes=1000 age=10000 age=150000 age=300000 age=450000 age=590000 lived=40 freed=20000 lived=640 freed=4000 | among@a.c:1 main@m.c:2
+sample 12595 12595000 12595 12595000 bytes=1000 age=400000 age=450000 age=500000 age=550000 age=590000 | early@e.c:1 main@m.c:3
+sample 25190 25190000 12595 12595000 bytes=1000 age=10000 age=150000 age=300000 age=450000 age=590000 lived=81920 freed=12 lived=163840 freed=12 | fills@f.c:1 main@m.c:4
+X
+
 # ---- growth --------------------------------------------------------------------------
 
 gives 'help' 0 'usage: otheap leaks' --help
@@ -134,6 +154,12 @@ import csv, sys
 rows = [r for r in csv.reader(l for l in open(sys.argv[1]) if not l.startswith("#"))]
 print(len(rows), len({len(r) for r in rows}), sorted({r[0] for r in rows[1:]}))' "$out")" \
 	"6 1 ['growing', 'old', 'unsteady']"
+
+gives 'a baseline at the start: a leak is named' 3 'at keeps  k.c:1' --all "$work/start.pb.gz" "$work/end.pb.gz"
+equal '... with two steady call stacks, and no other' \
+	"$(sed -n '/^Growing/,/^Grew/s/^     at \([a-z]*\) .*/\1/p' "$out" | sort | tr '\n' ' ')" 'among keeps '
+check '... why not what was allocated early' grep -qF 'not steady: most of it came early, and no more' "$out"
+check '... why not what is freed later' grep -qF 'not steady: it frees what it takes, if later, and was not yet warm' "$out"
 
 # ---- series -------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@
  *   leaky KIND BYTES TIMES
  *
  * KIND is what becomes of the blocks of leak_here(), BYTES in all: `none` does not
- * make any, `lost` forgets them, `kept` keeps them in a list that only grows.
+ * make any, `lost` forgets them, `kept` keeps them in a list that only grows, `among`
+ * does so with one of 50 that it makes.
  *
  * Each of TIMES lines of standard input is a time in milliseconds to work for;
  * `done N` is said after it.  The leak goes by the clock, so that a machine that
@@ -85,13 +86,15 @@ buffer_here(void)
 int
 main(int argc, char **argv)
 {
-	long blocks, leaked = 0, times;
+	long blocks, leaked = 0, times, made = 1;
 	bool keep;
 	char line[32];
 
 	if (argc != 4)
 		return 2;
-	keep = strcmp(argv[1], "kept") == 0;
+	if (strcmp(argv[1], "among") == 0)
+		made = 50;
+	keep = made > 1 || strcmp(argv[1], "kept") == 0;
 	blocks = strcmp(argv[1], "none") == 0 ? 0 : atol(argv[2]) / LEAK_SIZE;
 	times = atol(argv[3]);
 	/* The first turn is there to fill the cache, by the same calls. */
@@ -102,11 +105,15 @@ main(int argc, char **argv)
 			share = fmin((now_ms() - start) / length, 1);
 			for (double due = (double)blocks * ((double)begun + share) / (double)times;
 			     (double)leaked < due; leaked++) {
-				struct kept *k = leak_here();
+				for (long i = 0; i < made; i++) {
+					struct kept *k = leak_here();
 
-				if (keep) {
-					k->next = list;
-					list = k;
+					if (i > 0) {
+						free(k);
+					} else if (keep) {
+						k->next = list;
+						list = k;
+					}
 				}
 			}
 			for (int i = begun < 0 ? 20 * CACHE_ENTRIES : 1; i > 0; i--)

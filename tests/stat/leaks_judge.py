@@ -14,9 +14,16 @@ tables     5 stacks: one block that is doubled now and then
 loads      5 stacks: up to 30 MiB, once, some of them after the baseline
 
 over ten minutes. Two profiles (the first and the last), or a series of six. `cold`
-takes the baseline at the start, when there is nothing, and its sessions live for 50 s
-at most; a cache that fills up after the baseline cannot be told from a leak by two
-profiles.
+takes the baseline at the start, when there is nothing. Without lifetimes in the
+profiles its sessions live for 50 s at most; with them, `any`, the entries of caches and
+sessions live for up to 20 minutes, twice the time, and there are
+
+full       5 stacks: caches that are filled at once, with lifetimes of up to 200 minutes
+expiring   5 stacks: caches whose entries are thrown out at an age of up to 6 minutes
+reads      3 stacks: blocks that come within the first half of the time, and stay
+
+The leak has a call stack of its own, or it is among 0.1 to 1 MB of others that are
+freed after 10 ms to 2 s.
 
 quiet      of RUNS runs without a leak at most so many name any stack as fit to a
            probability of 5 % for each, at 1 in 10,000
@@ -71,6 +78,7 @@ class Site:
 
     def __init__(self, name, size):
         self.name, self.size, self.blocks = name, size, []
+        self.skipped = []  # (end, lifetime, count) of short-lived blocks that are in no profile
 
     def steady(self, r, start, live_bytes, lifetime):
         """A Poisson process in equilibrium from `start` on."""
@@ -89,6 +97,7 @@ class Site:
             if lifetime < 10:
                 due = times[bisect.bisect_left(times, at)]
                 if due - at > 12 * lifetime:
+                    self.skipped.append((due, lifetime, poisson(r, rate * (due - 12 * lifetime - at))))
                     at = due - 12 * lifetime
                     continue
             self.blocks.append((at, at + r.expovariate(1 / lifetime)))
@@ -98,8 +107,10 @@ class Site:
             self.blocks.append((birth, death))
 
 
-def simulate(seed, cold, leak):
+def simulate(seed, kind, leak):
+    """kind: warm, cold, or any: cold, with lifetimes up to and beyond the time that is looked at."""
     r = random.Random(seed)
+    cold, any_life = kind != "warm", kind == "any"
     start = 0.0 if cold else -1.0
     sites = []
 
@@ -115,7 +126,8 @@ def simulate(seed, cold, leak):
             r, start, log_uniform(1e5, 3e7), log_uniform(.01, 5))
     for i in range(10):
         site("session", i, int(log_uniform(200, 20000))).steady(
-            r, start, log_uniform(1e6, 5e7), log_uniform(5, 50) if cold else log_uniform(20, 300))
+            r, start, log_uniform(1e6, 5e7),
+            log_uniform(5, 2 * END) if any_life else log_uniform(5, 50) if cold else log_uniform(20, 300))
     for i in range(10):
         s = site("request", i, int(log_uniform(64, 32768)))
         at = -10.0 if not cold else 0.0
@@ -126,13 +138,36 @@ def simulate(seed, cold, leak):
     for i in range(10):
         # Each entry is replaced after an exponential time; the number never changes.
         s = site("cache", i, int(log_uniform(100, 8192)))
-        life = log_uniform(.1, 40) if cold else log_uniform(.1, 400)
+        life = log_uniform(.1, 2 * END) if any_life else log_uniform(.1, 40) if cold else log_uniform(.1, 400)
         entries = int(log_uniform(1e6, 4e7) / s.size)
         for _ in range(poisson(r, entries * p_of(s.size)) if not cold else 0):
             s.blocks.append((-r.expovariate(1 / life), r.expovariate(1 / life)))
         s2 = Site(s.name, s.size)
         s2.steady(r, 0.0, entries * s.size, life)
         s.blocks += s2.blocks
+    for i in range(5 if any_life else 0):
+        # Filled at once, and then each entry is replaced after an exponential time.
+        s, life = site("full", i, int(log_uniform(100, 8192))), log_uniform(1, 20 * END)
+        for _ in range(poisson(r, log_uniform(1e6, 4e7) / s.size * p_of(s.size))):
+            at = r.uniform(0, .01 * END)
+            while at < END:
+                death = at + r.expovariate(1 / life)
+                s.blocks.append((at, death))
+                # The next entry is another block: whether it is sampled is another question,
+                # but as many are, so that this one may stand for it.
+                at = death
+    for i in range(5 if any_life else 0):
+        # Entries that are thrown out when they reach an age.
+        s, life = site("expiring", i, int(log_uniform(100, 8192))), log_uniform(1, .6 * END)
+        at, rate = 0, log_uniform(1e6, 4e7) / s.size / life * p_of(s.size)
+        while at < END:
+            at += r.expovariate(rate)
+            s.blocks.append((at, at + life))
+    for i in range(3 if any_life else 0):
+        # Reads its tables for a while, and is done.
+        s, until = site("reads", i, int(log_uniform(100, 8192))), r.uniform(.02, .5) * END
+        for _ in range(poisson(r, log_uniform(1e6, 4e7) / s.size * p_of(s.size))):
+            s.blocks.append((r.uniform(0, until), END * 10))
     for i in range(5):
         at, size = -r.uniform(10, 100) if not cold else r.uniform(0, 5), log_uniform(1e5, 8e6)
         while at < END:
@@ -147,20 +182,37 @@ def simulate(seed, cold, leak):
         s.batch(r, log_uniform(1e6, 3e7) / s.size, at, END * 10)
     if leak:
         s = site("leak", 0, int(log_uniform(100, 16384)))
+        if leak == "mixed":
+            s.steady(r, start, log_uniform(1e5, 1e6), log_uniform(.01, 2))
         for _ in range(poisson(r, LEAK / s.size * p_of(s.size))):
             s.blocks.append((r.uniform(0, END), END * 10))
     return sites
 
 
-def snapshot(path, sites, when, uptime, ages):
+def lives_of(s, when):
+    """As the library has them: pairs of labels, 40 ms and doubling."""
+    count = [0] * 24
+    for birth, death in s.blocks:
+        if max(birth, 0) < death <= when and death - birth >= .04:
+            count[min(int(math.log2((death - birth) / .04)), 23)] += 1
+    for end, life, n in s.skipped:
+        if end <= when:
+            for k in range(24):
+                count[k] += round(n * (math.exp(-.04 * 2 ** k / life) - math.exp(-.04 * 2 ** (k + 1) / life)))
+    return [label for k, n in enumerate(count) if n for label in (("lived", 40 << k), ("freed", n))]
+
+
+def snapshot(path, sites, when, uptime, ages, lives):
     samples = []
     for s in sites:
         live = sorted(when - b for b, d in s.blocks if b <= when < d)
-        born = sum(b <= when for b, d in s.blocks)
+        born = sum(b <= when for b, d in s.blocks) + sum(n for end, _, n in s.skipped if end <= when)
         if not born:
             continue
         w = 1 / p_of(s.size)
         labels = [("bytes", s.size)]
+        if lives:
+            labels += lives_of(s, when)
         if ages:
             last = len(live) - 1
             at = range(len(live)) if len(live) < 5 else [0, last // 4, last // 2, last * 3 // 4, last]
@@ -168,6 +220,8 @@ def snapshot(path, sites, when, uptime, ages):
         values = [round(born * w), round(born * w * s.size), round(len(live) * w), round(len(live) * w * s.size)]
         samples.append((values, labels, [s.name, "worker", "main"]))
     facts = {"time": 1.7e9 + when, "duration": uptime + when, "program": "server"}
+    if lives:
+        facts["comments"] = ["lifetimes of freed samples: from 40 ms"]
     pprof_write.write(path, facts, samples)
 
 
@@ -191,19 +245,32 @@ def most_wrong(n):
         k += 1
 
 
+# Name, kind of heap, whether the profiles have lifetimes, their number, and the leak's stack:
+# its own, or one that it shares with traffic.
+SCENARIOS = (
+    ("two profiles", "warm", True, 2, "own"),
+    ("a series of six", "warm", True, 6, "own"),
+    ("a cold baseline", "cold", False, 2, "own"),
+    ("a cold baseline, any lifetimes", "any", True, 2, "own"),
+    ("a cold series, any lifetimes", "any", True, 6, "own"),
+    ("a cold baseline, leak among traffic", "any", True, 2, "mixed"),
+)
+
+
 def main():
-    otheap, runs = sys.argv[1], int(sys.argv[2])
+    otheap, runs, only = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     with tempfile.TemporaryDirectory() as folder:
-        for name, cold, ages, points in (("two profiles", False, True, 2), ("a series of six", False, True, 6),
-                                         ("a cold baseline", True, True, 2)):
+        for name, kind, lives, points, leak_kind in SCENARIOS:
+            if only and name not in only:
+                continue
             false, named, others, covered, wrong = 0, 0, 0, 0, {}
             for seed in range(1, runs + 1):
-                for leak in (False, True):
-                    sites = simulate(seed, cold, leak)
+                for leak in (None, leak_kind):
+                    sites = simulate(seed, kind, leak)
                     files = []
                     for k in range(points):
                         files.append("%s/%d.pb.gz" % (folder, k))
-                        snapshot(files[-1], sites, END * k / (points - 1), 2 if cold else 1000, ages)
+                        snapshot(files[-1], sites, END * k / (points - 1), 1000 if kind == "warm" else 2, True, lives)
                     found = leaks(otheap, files)
                     names = [s["frames"][0]["function"] for s in found]
                     if not leak:

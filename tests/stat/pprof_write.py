@@ -11,7 +11,8 @@ As a program:  pprof_write.py OUT < text, one line for each thing:
     program NAME            and a comment with it
     comment TEXT
     sample ALLOC_OBJECTS ALLOC_SPACE INUSE_OBJECTS INUSE_SPACE [bytes=N] [leak=TEXT]
-           [age=MS]... | FUNCTION...      leaf first; FUNCTION@FILE:LINE too
+           [age=MS]... [lived=MS freed=N]... | FUNCTION...
+                            leaf first; FUNCTION@FILE:LINE too
 
 As a module: write(path, facts, samples), with the same names.
 """
@@ -21,6 +22,7 @@ import sys
 
 TYPES = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"]
 UNITS = ["count", "bytes"] * 2
+LABEL_UNITS = {"bytes": "bytes", "age": "milliseconds", "lived": "milliseconds", "freed": "count"}
 
 
 def varint(n):
@@ -73,7 +75,7 @@ class Writer:
                 label += number(2, self.string(value))
             else:
                 label += number(3, value)
-                label += number(4, self.string("milliseconds" if key == "age" else "bytes"))
+                label += number(4, self.string(LABEL_UNITS[key]))
             body += message(3, label)
         self.out.append(message(2, body))
 

@@ -42,6 +42,21 @@ START_TEST(tail_of_many_coins)
 }
 END_TEST
 
+/* R: ppois(2, 8) and the like. */
+START_TEST(tail_of_rare_events)
+{
+	near(oh_poisson_tail(0, 3), exp(-3), 1e-12);
+	near(oh_poisson_tail(2, 8), .013753968, 1e-6);
+	near(oh_poisson_tail(90, 100), .17138512, 1e-6);
+	near(oh_poisson_tail(110, 100), .85286265, 1e-6);
+	near(oh_poisson_tail(400, 1000), 1.319693e-103, 1e-6);
+	near(oh_poisson_tail(1e6, 1e6), .5, 1e-3);
+	ck_assert_double_eq(oh_poisson_tail(-1, 3), 0);
+	ck_assert_double_eq(oh_poisson_tail(0, 0), 1);
+	near(oh_poisson_tail(100, 3), 1, 1e-12);
+}
+END_TEST
+
 START_TEST(only_possible_findings_are_corrected_for)
 {
 	const double least[] = { .0001, .0001, .04, .2, .2 };
@@ -246,6 +261,7 @@ add(TCase *t)
 {
 	tcase_add_test(t, tail_of_a_coin);
 	tcase_add_test(t, tail_of_many_coins);
+	tcase_add_test(t, tail_of_rare_events);
 	tcase_add_test(t, only_possible_findings_are_corrected_for);
 	tcase_add_test(t, trend_of_few);
 	tcase_add_test(t, trend_that_is_none);
