@@ -208,3 +208,22 @@ oh_ages_quantile(const struct oh_age *a, size_t n, double q)
 	}
 	return n > 0 ? a[n - 1].age_ms : 0;
 }
+
+double
+oh_ages_shorth_ms(const struct oh_age *a, size_t n)
+{
+	double total = 0, held = 0, least = INFINITY;
+
+	for (size_t i = 0; i < n; i++)
+		total += a[i].count;
+	/* From a[i] to a[to - 1] is held: as few as are half. */
+	for (size_t i = 0, to = 0; i < n; i++) {
+		while (to < n && held < total / 2)
+			held += a[to++].count;
+		if (held < total / 2)
+			break;
+		least = fmin(least, a[to - 1].age_ms - a[i].age_ms);
+		held -= a[i].count;
+	}
+	return isfinite(least) ? least : 0;
+}

@@ -84,4 +84,10 @@ struct oh_age {
  * none. */
 double oh_ages_quantile(const struct oh_age *a, size_t n, double q);
 
+/*
+ * The width of the shortest interval that holds half of the blocks, the youngest first
+ * (the shorth: D. F. Andrews and others, Robust Estimates of Location, 1972); 0 of none.
+ */
+double oh_ages_shorth_ms(const struct oh_age *a, size_t n);
+
 #endif

@@ -184,6 +184,12 @@ START_TEST(ages)
 	ck_assert_double_eq(oh_ages_quantile(a, 3, .75), 20);
 	ck_assert_double_eq(oh_ages_quantile(a, 3, 1), 30);
 	ck_assert_double_eq(oh_ages_quantile(a, 0, .5), 0);
+	/* Two of the four blocks are both 20 old; of all but those, none are. */
+	ck_assert_double_eq(oh_ages_shorth_ms(a, 3), 0);
+	a[1].count = 1;
+	ck_assert_double_eq(oh_ages_shorth_ms(a, 3), 10);
+	ck_assert_double_eq(oh_ages_shorth_ms(a, 1), 0);
+	ck_assert_double_eq(oh_ages_shorth_ms(a, 0), 0);
 }
 END_TEST
 
