@@ -8,7 +8,8 @@
 #
 # What is there is left alone, so a second run is instant and needs no network.
 # No package here starts a service: redis-server is a second name of a program
-# in redis-tools, and the tests start it by themselves.
+# in redis-tools, and the tests start it by themselves; nginx, whose package would,
+# is fetched and unpacked by its test.
 
 # An entry is a package; `a|b` whichever of both this release has; `cmd=package`
 # nothing where a command of that name is already in PATH; `package?` nothing

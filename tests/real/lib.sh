@@ -206,3 +206,39 @@ same() {
 		judge "$what over $a, $signals signals" "$base" "$with" 16k 1
 	done
 }
+
+# ---- lost blocks, and what memcheck calls so ---------------------------------------------
+
+# shellcheck disable=SC2034 # for the scripts
+memcheck='valgrind --leak-check=full --show-leak-kinds=definite --num-callers=4 --trace-children=no'
+
+# Blocks by size that are lost, as lines `SIZE BLOCKS`, in the profiles of $dir of
+# program $1; and those that memcheck found, in $err.
+ours() {
+	for f in "$dir"/*.pb.gz; do
+		decode "$f" && grep -qx "comment program: $1" "$text" || continue
+		cat "$text"
+	done | tee "$work/profiles" | sed -n 's/^sample 0 0 \([0-9]*\) [0-9]* bytes=\([0-9]*\) .* leak=lost .*/\2 \1/p' |
+		sum_by_size
+}
+
+memchecks() {
+	sed -n 's/^.* \([0-9,]*\) (\([0-9,]*\) direct, .*) bytes in \([0-9,]*\) blocks are definitely lost .*/\2 \3/p
+		s/^==[0-9]*== \([0-9,]*\) bytes in \([0-9,]*\) blocks are definitely lost .*/\1 \2/p' "$err" |
+		tr -d , | awk '{ print $1 / $2, $2 }' | sum_by_size
+}
+
+sum_by_size() {
+	awk '{ n[$1] += $2 } END { for (s in n) print s, n[s] }' | sort -n
+}
+
+# none_more NAME - of no size more is lost in $work/ours than in $work/memcheck.
+none_more() {
+	more=$(awk 'FILENAME == ARGV[1] { n[$1] = $2; next } $2 > n[$1] { print $2 " of " $1 " bytes, not " n[$1] + 0 }' \
+	    "$work/memcheck" "$work/ours")
+	if [ -z "$more" ]; then
+		ok "$1: nothing that memcheck does not call lost ($(awk '{ n += $2 } END { print n + 0 }' "$work/ours") of $(awk '{ n += $2 } END { print n + 0 }' "$work/memcheck") blocks)"
+	else
+		not_ok "$1: nothing that memcheck does not call lost" "$more"
+	fi
+}
