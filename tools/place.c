@@ -127,29 +127,6 @@ print_elided(FILE *to, char *name, size_t room)
 	oh_print_clean(to, name + at);
 }
 
-/* As a whole, however long. */
-static void
-print_whole(FILE *to, const struct oh_profile *p, const struct oh_place *pl)
-{
-	const char *file = oh_profile_string(p, pl->file);
-	char name[OH_PLACE_NAME_MAX];
-
-	oh_print_clean(to, oh_place_name(name, p, pl));
-	if (pl->name == 0)
-		return;
-	if (*file != '\0') {
-		(void)fputs("  ", to);
-		oh_print_clean(to, file);
-		if (pl->line != 0)
-			(void)fprintf(to, ":%u", pl->line);
-	} else if (pl->mapping != 0) {
-		file = oh_place_module(p, pl);
-		(void)fputs("  [", to);
-		oh_print_clean(to, *file ? file : "?");
-		(void)putc(']', to);
-	}
-}
-
 void
 oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
     const struct oh_names *names, size_t used)
@@ -159,10 +136,6 @@ oh_print_place(FILE *to, const struct oh_profile *p, const struct oh_place *pl,
 	const char *module = oh_place_module(p, pl);
 	size_t room = 0, tail = 0;
 
-	if (!names->shorten && names->columns == 0) {
-		print_whole(to, p, pl);
-		return;
-	}
 	if (names->columns != 0)
 		room = names->columns > used ? names->columns - used : 1;
 	if (pl->name == 0)
