@@ -232,6 +232,10 @@ oh_export_new(const struct oh_export_config *c, struct oh_error *err)
 	if (c->ca != NULL) {
 		(void)curl_easy_setopt(h, CURLOPT_CAINFO, c->ca);
 		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700
+		/* Read for each connection: it may have been renewed. */
+		(void)curl_easy_setopt(h, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
 	}
 	if (c->client_key != NULL)
 		(void)curl_easy_setopt(h, CURLOPT_SSLKEY, c->client_key);

@@ -236,6 +236,37 @@ if command -v openssl >/dev/null; then
 	quiet 'a certificate of ours'
 	tls_push --retry-for 0 "$profile"
 	equal 'none of ours' "$rc $(requests)" '2 1'
+
+	# Both are renewed while an agent is at work: another authority, by the same path.
+	(
+		cd "$tls" || exit 1
+		mkdir new
+		openssl req -x509 -newkey rsa:2048 -nodes -keyout new/ca.key -out new/ca.pem -subj /CN=ca2 -days 2
+		openssl x509 -req -in good.csr -CA new/ca.pem -CAkey new/ca.key -CAcreateserial \
+			-out new/good.pem -days 2 -extfile good.ext
+		mkdir first && cp ca.pem first/ && ln -s first now
+	) >"$work/openssl.log" 2>&1
+	spool=$work/renewed
+	mkdir "$spool"
+	is_sent() { [ -z "$(find "$spool" -maxdepth 1 -name '*.pb.gz')" ]; }
+	collector "$tls/good.pem" "$tls/good.key"
+	OTEL_EXPORTER_OTLP_CERTIFICATE="$tls/now/ca.pem" "$otheap" agent --spool "$spool" \
+		--endpoint "https://localhost:$port" --retry-first 20ms --retry-most 200ms >"$said" 2>&1 </dev/null &
+	agent=$!
+	started="$started $agent"
+	cp "$profile" "$spool/1.pb.gz"
+	check 'renewed: sent before' until_true is_sent
+	collector_stops
+	ln -s new "$tls/next" && mv -T "$tls/next" "$tls/now" && rm -r "$tls/first"
+	COLLECTOR_PORT=$port
+	export COLLECTOR_PORT
+	collector_again "$tls/new/good.pem" "$tls/good.key"
+	unset COLLECTOR_PORT
+	cp "$profile" "$spool/2.pb.gz"
+	check 'renewed: sent after' until_true is_sent
+	kill "$agent"
+	pid=$agent
+	reap
 else
 	skip 'TLS' 'no openssl here'
 fi
