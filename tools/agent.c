@@ -157,44 +157,57 @@ save(struct agent *a, bool now)
  */
 
 static bool
-refuse(struct agent *a, const char *name)
+refused_file(struct agent *a, const char *name, bool good)
 {
 	a->refused_any = true;
-	return oh_spool_refuse(&a->spool, name) ||
-	       oh_error_set(&a->fatal, "%s/%s: cannot be moved or removed: %s", a->spool.path, name,
-		   strerror(errno));
+	return good || oh_error_set(&a->fatal, "%s/%s: cannot be moved or removed: %s",
+			   a->spool.path, name, strerror(errno));
 }
 
 /*
- * Put the oldest files into a request.  True if there is one to send, or if
- * files were done with without one, so that it is worth looking again.
+ * Put a file into the request.  False: it is full, or see a->fatal.  *moved is
+ * set if a file was done with, so that it is worth looking again.
+ */
+static bool
+take_in(struct agent *a, const char *name, int64_t time_ns, bool *moved)
+{
+	struct oh_error err = { "" };
+	enum oh_batched rc = oh_batch_add(a->batch, &a->spool, name, &err);
+
+	if (rc == OH_BATCH_GONE && err.text[0] != '\0' && errno != ENOENT)
+		trouble(a, name, err.text);
+	if (rc != OH_BATCH_BAD)
+		return rc != OH_BATCH_FULL;
+	if (time_ns > oh_spool_now_ns() - YOUNG_NS && !stopping(a) && !a->o->once)
+		return true;
+	trouble(a, name, err.text);
+	a->state.damaged++;
+	*moved = true;
+	return refused_file(a, name, oh_batch_refuse_bad(a->batch, name, &a->spool));
+}
+
+/*
+ * Put the oldest files into a request, first what is left of one.  True if
+ * there is one to send, or if files were done with without one, so that it is
+ * worth looking again.
  */
 static bool
 build(struct agent *a)
 {
 	size_t most = a->alone > 0 ? 1 : SIZE_MAX;
-	bool moved = false;
+	char *part = oh_batch_part(a->batch) != NULL ? strdup(oh_batch_part(a->batch)) : NULL;
+	bool moved = false, room = true;
 
 	oh_batch_reset(a->batch);
-	for (size_t i = 0; i < a->spool.count && oh_batch_files(a->batch) < most; i++) {
-		const struct oh_spool_file *f = &a->spool.files[i];
-		struct oh_error err = { "" };
-		enum oh_batched rc = oh_batch_add(a->batch, &a->spool, f->name, &err);
-
-		if (rc == OH_BATCH_FULL)
-			break;
-		if (rc == OH_BATCH_GONE && err.text[0] != '\0' && errno != ENOENT)
-			trouble(a, f->name, err.text);
-		if (rc != OH_BATCH_BAD)
-			continue;
-		if (f->time_ns > oh_spool_now_ns() - YOUNG_NS && !stopping(a) && !a->o->once)
-			continue;
-		trouble(a, f->name, err.text);
-		a->state.damaged++;
-		if (!refuse(a, f->name))
-			return false;
-		moved = true;
-	}
+	if (part != NULL)
+		room = take_in(a, part, 0, &moved);
+	for (size_t i = 0; i < a->spool.count && room && oh_batch_files(a->batch) < most; i++)
+		if (part == NULL || strcmp(part, a->spool.files[i].name) != 0)
+			room =
+			    take_in(a, a->spool.files[i].name, a->spool.files[i].time_ns, &moved);
+	free(part);
+	if (a->fatal.text[0] != '\0')
+		return false;
 	if (oh_batch_files(a->batch) == 0)
 		return moved;
 	if (oh_batch_is_empty(a->batch)) { /* nothing new in any of them */
@@ -253,7 +266,8 @@ refused(struct agent *a, const struct oh_answer *answer)
 		return true;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!refuse(a, oh_batch_name(a->batch, i)))
+		if (!refused_file(
+			a, oh_batch_name(a->batch, i), oh_batch_refuse(a->batch, i, &a->spool)))
 			return false;
 		a->state.refused++;
 		if (a->alone > 0)
@@ -433,7 +447,7 @@ loop(struct agent *a)
 			return true;
 		if (must_give_up(a))
 			return true;
-		if ((a->ready || a->spool.count > 0) &&
+		if ((a->ready || a->spool.count > 0 || oh_batch_part(a->batch) != NULL) &&
 		    (a->next_ms <= oh_now_ms() || stopping(a))) {
 			a->gave_up = false;
 			if (a->ready || build(a)) {

@@ -56,7 +56,9 @@ struct oh_batch {
 	bool whole; /* the last file is in to its end */
 
 	char *part_name; /* the file that a later request gets the rest of; NULL = none */
+	struct oh_spool_stamp part_stamp;
 	size_t part_row;
+	struct oh_spool_stamp bad; /* of the file that was OH_BATCH_BAD */
 
 	struct oh_pyroscope pyroscope;
 	bool packed;
@@ -100,8 +102,10 @@ oh_batch_release(struct oh_batch *l)
 static void
 forget_files(struct oh_batch *l)
 {
-	for (size_t i = 0; i < l->count; i++)
+	for (size_t i = 0; i < l->count; i++) {
 		free(l->files[i].name);
+		oh_spool_let_go(&l->files[i].stamp);
+	}
 	l->count = 0;
 }
 
@@ -119,9 +123,10 @@ oh_batch_free(struct oh_batch *l)
 		return;
 	oh_batch_reset(l);
 	forget_seen(l);
+	oh_batch_forget_part(l);
+	oh_spool_let_go(&l->bad);
 	free(l->seen);
 	free(l->files);
-	free(l->part_name);
 	oh_otlp_free(l->otlp);
 	oh_names_free(l->names);
 	oh_binaries_free(l->binaries);
@@ -141,14 +146,50 @@ oh_batch_note(void *batch, pid_t pid, uint64_t starttime)
 
 /* What is known of a file that was read, or was not. */
 struct found {
-	bool gone;  /* it is not there */
-	size_t len; /* compressed; 0 = not of a spool */
-	struct oh_spool_stamp stamp;
+	bool gone;                   /* it is not there */
+	size_t len;                  /* compressed; 0 = not of a spool */
+	struct oh_spool_stamp stamp; /* the caller's to let go */
 };
 
+/* The same file, to be let go by itself. */
+static struct oh_spool_stamp
+another_hold(const struct oh_spool_stamp *stamp)
+{
+	struct oh_spool_stamp ret = *stamp;
+
+	if (stamp->inode != 0 && stamp->fd >= 0)
+		ret.fd = fcntl(stamp->fd, F_DUPFD_CLOEXEC, 0);
+	return ret;
+}
+
+/* Was a part of a file of that name sent?  Then its rest comes from that one. */
+static bool
+is_part(const struct oh_batch *l, const char *name)
+{
+	return l->part_name != NULL && strcmp(l->part_name, name) == 0;
+}
+
+/* The bytes of a waiting file. */
+static uint8_t *
+read_bytes(struct oh_batch *l, const struct oh_spool *s, const char *name, struct found *ret,
+    struct oh_error *err)
+{
+	uint8_t *bytes;
+
+	if (is_part(l, name)) {
+		bytes = oh_spool_read_again(&l->part_stamp, &ret->len);
+		if (bytes != NULL) {
+			ret->stamp = another_hold(&l->part_stamp);
+			return bytes;
+		}
+		oh_batch_forget_part(l);
+	}
+	return oh_spool_read(s, name, FILE_MAX, &ret->len, &ret->stamp, err);
+}
+
 static struct oh_profile *
-read_profile(const struct oh_batch *l, const struct oh_spool *s, const char *name,
-    struct found *ret, struct oh_error *err)
+read_profile(struct oh_batch *l, const struct oh_spool *s, const char *name, struct found *ret,
+    struct oh_error *err)
 {
 	uint64_t most = l->o.max_profile != 0 ? l->o.max_profile : OH_PROFILE_MAX_DEFAULT;
 	struct oh_profile *p;
@@ -157,7 +198,7 @@ read_profile(const struct oh_batch *l, const struct oh_spool *s, const char *nam
 	memset(ret, 0, sizeof(*ret));
 	if (s == NULL)
 		return oh_profile_read(name, most, err);
-	bytes = oh_spool_read(s, name, FILE_MAX, &ret->len, &ret->stamp, err);
+	bytes = read_bytes(l, s, name, ret, err);
 	if (bytes == NULL) {
 		ret->gone = faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 		return NULL;
@@ -203,6 +244,7 @@ find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_or
 	if (s != NULL && oh_spool_previous(s, origin, previous)) {
 		struct oh_profile *p = read_profile(l, s, previous, &found, &err);
 
+		oh_spool_let_go(&found.stamp);
 		if (p != NULL)
 			oh_otlp_seen_advance(seen, p, &l->encoding);
 		oh_profile_free(p);
@@ -216,7 +258,7 @@ static void
 keep_file(struct oh_batch *l, const char *name, const struct oh_spool_origin *origin, bool whole)
 {
 	l->files = oh_xgrow(l->files, &l->cap, l->count + 1, sizeof(*l->files));
-	l->files[l->count++] = (struct batch_file){ strdup(name), *origin, { 0, 0 } };
+	l->files[l->count++] = (struct batch_file){ strdup(name), *origin, { .fd = -1 } };
 	l->whole = whole;
 }
 
@@ -226,8 +268,7 @@ add_otlp(struct oh_batch *l, const struct oh_spool *s, const char *name, struct 
 {
 	struct oh_otlp_seen *seen = find_seen(l, s, origin);
 	struct oh_otlp_source from = { .seen = seen };
-	bool goes_on = l->part_name != NULL && strcmp(l->part_name, name) == 0;
-	size_t row = goes_on ? l->part_row : 0;
+	size_t row = is_part(l, name) ? l->part_row : 0;
 	enum oh_otlp_added rc;
 
 	from.resource = oh_sources_find(l->sources, p, &from.root);
@@ -283,22 +324,33 @@ oh_batch_add(struct oh_batch *l, const struct oh_spool *s, const char *name, str
 		return OH_BATCH_FULL;
 	if (l->count == 0 && s != NULL)
 		forget_seen(l); /* by now it is under sent/, or was refused */
+	oh_spool_let_go(&l->bad);
 	p = read_profile(l, s, name, &found, err);
-	if (p == NULL)
+	if (p == NULL) {
+		l->bad = found.stamp;
 		return found.gone ? OH_BATCH_GONE : OH_BATCH_BAD;
+	}
 	oh_spool_origin(&origin, p);
 	if (s != NULL && found.len > LARGE_FILE && origin.known && !is_seen(l, &origin)) {
 		oh_profile_free(p);
+		oh_spool_let_go(&found.stamp);
 		(void)find_seen(l, s, &origin);
 		p = read_profile(l, s, name, &found, err);
-		if (p == NULL)
+		if (p == NULL) {
+			oh_spool_let_go(&found.stamp);
 			return OH_BATCH_GONE;
+		}
 	}
 	rc = l->c->protocol == OH_EXPORT_PYROSCOPE ? add_pyroscope(l, s, name, p, &origin, err)
 						   : add_otlp(l, s, name, p, &origin);
 	oh_profile_free(p);
-	if (l->count > 0 && strcmp(l->files[l->count - 1].name, name) == 0)
+	if (l->count > 0 && strcmp(l->files[l->count - 1].name, name) == 0) {
 		l->files[l->count - 1].stamp = found.stamp;
+		if (is_part(l, name))
+			l->part_stamp = another_hold(&found.stamp);
+	} else {
+		oh_spool_let_go(&found.stamp);
+	}
 	return rc;
 }
 
@@ -333,6 +385,13 @@ oh_batch_forget_part(struct oh_batch *l)
 	free(l->part_name);
 	l->part_name = NULL;
 	l->part_row = 0;
+	oh_spool_let_go(&l->part_stamp);
+}
+
+const char *
+oh_batch_part(const struct oh_batch *l)
+{
+	return l->part_name;
 }
 
 /* ---- send -------------------------------------------------------------------------------------
@@ -393,6 +452,18 @@ oh_batch_message(struct oh_batch *l, size_t *ret_len)
 	memcpy(copy, l->pyroscope.body, l->pyroscope.len);
 	*ret_len = l->pyroscope.len;
 	return copy;
+}
+
+bool
+oh_batch_refuse(const struct oh_batch *l, size_t i, struct oh_spool *s)
+{
+	return oh_spool_refuse(s, l->files[i].name, &l->files[i].stamp);
+}
+
+bool
+oh_batch_refuse_bad(const struct oh_batch *l, const char *name, struct oh_spool *s)
+{
+	return oh_spool_refuse(s, name, &l->bad);
 }
 
 bool

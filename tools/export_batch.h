@@ -62,6 +62,11 @@ size_t oh_batch_count(const struct oh_batch *l);
 const char *oh_batch_name(const struct oh_batch *l, size_t i);
 /* Is there nothing to send, as nothing in them is new? */
 bool oh_batch_is_empty(const struct oh_batch *l);
+/*
+ * The name of the file whose rest is to be added before any other, also where
+ * another one has that name by now; NULL = none.
+ */
+const char *oh_batch_part(const struct oh_batch *l);
 /* The rest of a file will not be sent. */
 void oh_batch_forget_part(struct oh_batch *l);
 
@@ -73,6 +78,10 @@ uint8_t *oh_batch_message(struct oh_batch *l, size_t *ret_len);
 
 /* Free what the request holds, but for the names. */
 void oh_batch_release(struct oh_batch *l);
+
+/* File i was refused, or the one of that name was OH_BATCH_BAD just now: oh_spool_refuse(). */
+bool oh_batch_refuse(const struct oh_batch *l, size_t i, struct oh_spool *s);
+bool oh_batch_refuse_bad(const struct oh_batch *l, const char *name, struct oh_spool *s);
 
 /* File i, complete, has arrived: oh_spool_sent(). */
 bool oh_batch_done(struct oh_batch *l, size_t i, struct oh_spool *s);

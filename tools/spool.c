@@ -21,6 +21,7 @@
 #define MARKER_END ".process"
 #define SENT "sent"
 #define REFUSED "refused"
+#define NEW ".new" /* in sent/: on its way */
 /* Two profiles of one program give its start with that much difference: a clock was set between. */
 #define START_SLACK_MS 2000
 /* What was sent last of a program is forgotten when it was not needed for so long. */
@@ -312,6 +313,38 @@ oh_spool_trim(
 /* ---- one file
  * ------------------------------------------------------------------------------------ */
 
+void
+oh_spool_let_go(struct oh_spool_stamp *stamp)
+{
+	if (stamp->inode != 0 && stamp->fd >= 0)
+		(void)close(stamp->fd);
+	*stamp = (struct oh_spool_stamp){ .fd = -1 };
+}
+
+/* The first `size` bytes; fewer if there are not so many.  NULL, with errno set, if it fails. */
+static uint8_t *
+read_whole(int fd, size_t size, size_t *ret_len)
+{
+	uint8_t *data = oh_xrealloc(NULL, size + 1, 1);
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = pread(fd, data + len, size - len, (off_t)len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			free(data);
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return data;
+}
+
 uint8_t *
 oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, size_t *ret_len,
     struct oh_spool_stamp *ret_stamp, struct oh_error *err)
@@ -319,47 +352,87 @@ oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, si
 	int fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint8_t *data = NULL;
 	struct stat st;
-	size_t len = 0;
 
+	*ret_stamp = (struct oh_spool_stamp){ .fd = -1 };
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		oh_error_set(err, "%s", strerror(errno));
-	} else if (!S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			(void)close(fd);
+		return NULL;
+	}
+	*ret_stamp = (struct oh_spool_stamp){ st.st_ino, file_time(&st), fd };
+	if (!S_ISREG(st.st_mode)) {
 		oh_error_set(err, "not an ordinary file");
 	} else if ((uint64_t)st.st_size > max_bytes) {
 		oh_error_set(err, "larger than %" PRIu64 " bytes", max_bytes);
 	} else {
-		data = oh_xrealloc(NULL, (size_t)st.st_size + 1, 1);
-		while (len < (size_t)st.st_size) {
-			ssize_t n = read(fd, data + len, (size_t)st.st_size - len);
-
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				oh_error_set(err, "%s", strerror(errno));
-			if (n <= 0)
-				break;
-			len += (size_t)n;
-		}
+		data = read_whole(fd, (size_t)st.st_size, ret_len);
+		if (data == NULL)
+			oh_error_set(err, "%s", strerror(errno));
 	}
-	if (fd >= 0)
-		(void)close(fd);
-	if (err->text[0] != '\0') {
-		free(data);
-		return NULL;
-	}
-	*ret_len = len;
-	*ret_stamp = (struct oh_spool_stamp){ st.st_ino, file_time(&st) };
 	return data;
 }
 
+uint8_t *
+oh_spool_read_again(const struct oh_spool_stamp *stamp, size_t *ret_len)
+{
+	struct stat st;
+
+	/* Somebody may have written over it. */
+	if (stamp->inode == 0 || stamp->fd < 0 || fstat(stamp->fd, &st) != 0 ||
+	    file_time(&st) != stamp->time_ns)
+		return NULL;
+	return read_whole(stamp->fd, (size_t)st.st_size, ret_len);
+}
+
+/* ---- one that was read leaves ------------------------------------------------------ */
+
+/* Is the file of this name still the one that was read? */
+static bool
+is_that(const struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp)
+{
+	struct stat st;
+
+	return fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == stamp->inode &&
+	       file_time(&st) == stamp->time_ns;
+}
+
+enum moved { MOVED, IS_ANOTHER, CANNOT };
+
+/*
+ * Give the file that was read the name `to`.  Between a look at a name and its
+ * change the program may give it to its next profile, which then gets it back,
+ * unless there is a still newer one.
+ */
+static enum moved
+move(const struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp, const char *to)
+{
+	if (!is_that(s, name, stamp))
+		return IS_ANOTHER;
+	if (renameat(s->dir, name, s->dir, to) != 0)
+		return errno == ENOENT ? IS_ANOTHER : CANNOT;
+	if (is_that(s, to, stamp)) {
+		/* Two names of one file stay both, and that is success to rename(2). */
+		if (is_that(s, name, stamp))
+			(void)unlinkat(s->dir, name, 0);
+		return MOVED;
+	}
+	if (renameat2(s->dir, to, s->dir, name, RENAME_NOREPLACE) != 0)
+		(void)(errno == EEXIST ? unlinkat(s->dir, to, 0)
+				       : renameat(s->dir, to, s->dir, name));
+	return IS_ANOTHER;
+}
+
 bool
-oh_spool_refuse(struct oh_spool *s, const char *name)
+oh_spool_refuse(struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp)
 {
 	char to[NAME_MAX + sizeof(REFUSED) + 1];
 
 	(void)snprintf(to, sizeof(to), REFUSED "/%s", name);
-	return renameat(s->dir, name, s->dir, to) == 0 || errno == ENOENT ||
-	       unlinkat(s->dir, name, 0) == 0;
+	if (stamp->inode == 0) /* it could not be opened */
+		return renameat(s->dir, name, s->dir, to) == 0 || errno == ENOENT ||
+		       unlinkat(s->dir, name, 0) == 0;
+	return move(s, name, stamp, to) != CANNOT || unlinkat(s->dir, name, 0) == 0;
 }
 
 /* ---- what was sent last of a program
@@ -418,14 +491,35 @@ oh_spool_previous(
 	return best != INT64_MAX;
 }
 
-/* Is the file of this name still the one that was read? */
+/* Write what was read as `to`, with its time. */
 static bool
-is_that(const struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp)
+write_anew(const struct oh_spool *s, const struct oh_spool_stamp *stamp, const char *to)
 {
-	struct stat st;
+	struct timespec times[2];
+	size_t len, done = 0;
+	uint8_t *data = oh_spool_read_again(stamp, &len);
+	int fd = data != NULL ? openat(s->dir, SENT "/" NEW,
+				    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
+			      : -1;
+	bool good;
 
-	return fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == stamp->inode &&
-	       file_time(&st) == stamp->time_ns;
+	while (fd >= 0 && done < len) {
+		ssize_t n = write(fd, data + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	times[0].tv_sec = times[1].tv_sec = stamp->time_ns / 1000000000;
+	times[0].tv_nsec = times[1].tv_nsec = stamp->time_ns % 1000000000;
+	good = fd >= 0 && done == len && futimens(fd, times) == 0;
+	if (fd >= 0)
+		good = close(fd) == 0 && good;
+	good = good && renameat(s->dir, SENT "/" NEW, s->dir, to) == 0;
+	if (fd >= 0 && !good)
+		(void)unlinkat(s->dir, SENT "/" NEW, 0);
+	free(data);
+	return good;
 }
 
 bool
@@ -433,21 +527,23 @@ oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_stamp 
     const struct oh_spool_origin *origin)
 {
 	char old[NAME_MAX + 1], to[NAME_MAX + 1];
-	bool had = oh_spool_previous(s, origin, old), done = false;
+	bool had = oh_spool_previous(s, origin, old), stays = origin->known && !origin->last;
+	bool known_now;
+	enum moved moved;
 
-	if (!is_that(s, name, stamp))
-		return true;
-	if (origin->known && !origin->last) {
+	if (stays)
 		(void)snprintf(to, sizeof(to),
 		    SENT "/%" PRIu64 ".%" PRId64 ".%08" PRIx32 PROFILE_END, origin->pid,
 		    origin->start_ms, origin->key);
-		/* Two names of one file stay both, and that is success to rename(2). */
-		done = renameat(s->dir, name, s->dir, to) == 0 && !is_that(s, name, stamp);
-		had = had && strcmp(old, to) != 0;
-	}
-	if (!done && unlinkat(s->dir, name, 0) != 0 && errno != ENOENT)
+	else
+		(void)snprintf(to, sizeof(to), SENT "/" NEW);
+	moved = move(s, name, stamp, to);
+	if (moved == CANNOT && unlinkat(s->dir, name, 0) != 0 && errno != ENOENT)
 		return false;
-	if (had)
+	if (!stays)
+		(void)unlinkat(s->dir, to, 0);
+	known_now = stays && (moved == MOVED || write_anew(s, stamp, to));
+	if (had && (!stays || (known_now && strcmp(old, to) != 0)))
 		(void)unlinkat(s->dir, old, 0);
 	return true;
 }

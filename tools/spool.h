@@ -51,11 +51,19 @@ struct oh_spool {
 	size_t held;    /* the first that many files are being sent */
 };
 
-/* One file, as against another that got the same name later. */
+/*
+ * One file, as against another that got the same name later: where OTHEAP_FILE
+ * has no %n, each profile of a program replaces the one before, also while
+ * that is being sent.
+ */
 struct oh_spool_stamp {
-	uint64_t inode;
+	uint64_t inode; /* 0 = none */
 	int64_t time_ns;
+	int fd; /* open on it, so that it can be read again; -1 = not */
 };
+
+/* Close it.  A stamp without a file is left alone. */
+void oh_spool_let_go(struct oh_spool_stamp *stamp);
 
 /* What those times are compared with: Unix time. */
 int64_t oh_spool_now_ns(void);
@@ -100,13 +108,19 @@ void oh_spool_trim(
 /*
  * Read a waiting file: `*ret_len` bytes to free(), or NULL with *err.  Refuses
  * what is no ordinary file and what is larger than max_bytes.  *ret_stamp is
- * which file it was.
+ * which file it was, in any case; oh_spool_let_go() it.  oh_spool_read_again()
+ * reads that one, whatever has its name now.
  */
 uint8_t *oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes,
     size_t *ret_len, struct oh_spool_stamp *ret_stamp, struct oh_error *err);
 
-/* A waiting file was refused.  False if it is still there and cannot be moved nor removed. */
-bool oh_spool_refuse(struct oh_spool *s, const char *name);
+uint8_t *oh_spool_read_again(const struct oh_spool_stamp *stamp, size_t *ret_len);
+
+/*
+ * A waiting file was refused.  Another one that has taken its name meanwhile
+ * stays.  False if it is still there and cannot be moved nor removed.
+ */
+bool oh_spool_refuse(struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp);
 
 /* ---- what was sent last of a program --------------------------------------------------- */
 
@@ -128,7 +142,10 @@ bool oh_spool_previous(
 /*
  * A waiting file has been delivered: it becomes the last one sent of its
  * program, or goes if the program needs none.  Another file that has taken its
- * name meanwhile (stamp) stays.  False as above.
+ * name meanwhile stays, and what was delivered is written anew.  Of an agent
+ * that is killed between delivery and this, what was allocated up to then may
+ * be sent again with that other file; with names that have a number it cannot.
+ * False as above.
  */
 bool oh_spool_sent(struct oh_spool *s, const char *name, const struct oh_spool_stamp *stamp,
     const struct oh_spool_origin *origin);

@@ -63,6 +63,7 @@ was_heard_of(const struct oh_spool *s, DIR *d)
 		if (!oh_spool_is_profile(e->d_name))
 			continue;
 		data = oh_spool_read(&part, e->d_name, FILE_MAX, &len, &stamp, &err);
+		oh_spool_let_go(&stamp);
 		p = data != NULL ? oh_profile_read_mem(data, len, PROFILE_MAX, &err) : NULL;
 		free(data);
 		if (p == NULL)

@@ -137,6 +137,107 @@ equal 'killed: status' "$rc" 0
 arrived 'killed: everything arrived, with the same ids'
 script 200
 
+# ---- a name without a number ----------------------------------------------------------------
+
+# Three profiles of one process, which replace each other while they are sent.
+for n in 1 2 3; do
+	"$prog/mkprofile" --pid 4711 --seed 9 --interval 1 --locations 2000 --samples $((n * 1000)) --time $((n * 10)) "$work/replaced.$n"
+	gzip -c "$work/replaced.$n" >"$work/replaced.$n.pb.gz"
+done
+cat >"$work/sum.py" <<'END'
+import os, sys
+text = open(sys.argv[1]).read()
+exec(text[text.index("def varint"):text.index("def profile_ids")])
+def numbers(data):
+    data = bytes(8) + data
+    for _, n in fields(b"".join(b"\x08" + bytes(v) for v in varints(data[8:]))):
+        yield n
+def varints(data):
+    one = b""
+    for b in data:
+        one += bytes([b])
+        if b < 0x80:
+            yield one
+            one = b""
+total = 0
+for name in os.listdir(sys.argv[2]):
+    if not name.endswith(".body"):
+        continue
+    request = list(fields(open(os.path.join(sys.argv[2], name), "rb").read()))
+    strings = [v.decode() for d in (v for n, v in request if n == 2) for n, v in fields(d) if n == 5]
+    for resource in (v for n, v in request if n == 1):
+        for scope in (v for n, v in fields(resource) if n == 2):
+            for profile in (list(fields(v)) for n, v in fields(scope) if n == 2):
+                kind = dict(fields(dict(profile)[1]))[1]
+                if strings[kind] == "alloc_space":
+                    total += sum(sum(numbers(v)) for n, s in profile if n == 2 for m, v in fields(s) if m == 4)
+print(total)
+END
+# replaced NAME REQUEST... - what arrives where each profile replaces the one before as soon
+# as the collector has request number REQUEST, adds up to what the last one has.
+replaced() {
+	name=$1
+	shift
+	forget_requests
+	fresh_spool
+	cp "$work/replaced.1.pb.gz" "$spool/heap.pb.gz"
+	agent_starts --no-symbols ${most:+--max-request "$most"}
+	next=2
+	for number in "$@"; do
+		until_true test -s "$at/$number.body"
+		cp "$work/replaced.$next.pb.gz" "$work/next"
+		mv "$work/next" "$spool/heap.pb.gz"
+		next=$((next + 1))
+	done
+	check "$name: all is sent" until_true is_empty
+	kill "$agent"
+	agent_ended
+	[ -z "${refused:-}" ] || rm "$at/$refused.body"
+	equal "$name: each byte once" "$(python3 "$work/sum.py" "$here/collector.py" "$at")" \
+		"$("$otheap" top -o folded -s alloc_space "$work/replaced.$((next - 1))" | awk '{ n += $NF } END { printf "%.0f\n", n }')"
+}
+first=$(last_request)
+script 'slow 1' 'slow 1' 200
+replaced 'replaced while sent' $((first + 1)) $((first + 2))
+# Here every call stack has allocated as much again.
+cat >"$work/twice.py" <<'END'
+import sys
+text = open(sys.argv[1]).read()
+exec(text[text.index("def varint"):text.index("def profile_ids")])
+def put(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+def number(data):
+    return next(fields(b"\x08" + data))[1]
+def twice(data):
+    out, one = b"", b""
+    for b in data:
+        one += bytes([b])
+        if b < 0x80:
+            out, one = out + varint(2 * number(one)), b""
+    return out
+out = b""
+for n, v in fields(open(sys.argv[2], "rb").read()):
+    if n == 2:
+        v = b"".join(put(m, twice(w) if m == 2 else w) for m, w in fields(v))
+    out += put(n, v + 10**10 if n in (9, 10) else v)
+open(sys.argv[3], "wb").write(out)
+END
+python3 "$work/twice.py" "$here/collector.py" "$work/replaced.1" "$work/replaced.2"
+gzip -c "$work/replaced.2" >"$work/replaced.2.pb.gz"
+first=$(last_request)
+script 'slow 1' 200
+most=16k
+replaced 'replaced between two parts' $((first + 1))
+most=''
+first=$(last_request)
+script 'slow 1 400' 200
+refused=$((first + 1))
+replaced 'replaced while refused' "$refused"
+equal 'replaced while refused: it is not what was refused' "$(ls "$spool/refused")" ''
+script 200
+
 # ---- the collector is away, and comes back ------------------------------------------------
 
 forget_requests

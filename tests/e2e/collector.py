@@ -10,7 +10,7 @@ for all that follow; without one: 200) and does what it says:
     200 | 400 ...            this status; further words are the answer's text
     429 Retry-After=VALUE    with this header; @N is the date in N seconds
     partial N WORDS          200, and N profiles were rejected
-    slow SECONDS             200, after so long
+    slow SECONDS [STATUS]    200, or this one, after so long
     half                     a head that promises more than comes
     reset                    the connection is reset without an answer
     close                    it is closed without one
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, varint(1 << 3 | 2) + varint(len(inner)) + inner, "application/x-protobuf")
         elif words[0] == "slow":
             time.sleep(float(words[1]))
-            self.answer(200)
+            self.answer(int(words[2]) if len(words) > 2 else 200)
         elif words[0] == "half":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
             self.wfile.flush()

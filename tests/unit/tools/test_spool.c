@@ -243,6 +243,40 @@ START_TEST(only_the_file_that_was_sent_goes)
 	ck_assert(oh_spool_sent(&spool, "p.pb.gz", &stamp, &origin));
 	ck_assert(is_there("p.pb.gz"));
 
+	/* What was sent is known all the same, and with its time. */
+	struct stat st;
+	ck_assert(oh_spool_previous(&spool, &origin, path));
+	ck_assert_int_eq(fstatat(spool.dir, path, &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 10);
+	ck_assert_int_eq(st.st_mtim.tv_sec, 1000);
+	oh_spool_let_go(&stamp);
+	/* Written over, it cannot be read again: nothing is known rather than what is not so. */
+	stamp = look_at("p.pb.gz");
+	make("p.pb.gz", 30, 1002);
+	ck_assert(oh_spool_sent(&spool, "p.pb.gz", &stamp, &origin));
+	ck_assert(is_there("p.pb.gz"));
+	ck_assert_int_eq(fstatat(spool.dir, path, &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 10);
+	oh_spool_let_go(&stamp);
+	/* Nor is another one refused. */
+	stamp = look_at("p.pb.gz");
+	make("new", 40, 1003);
+	ck_assert_int_eq(renameat(spool.dir, "new", spool.dir, "p.pb.gz"), 0);
+	ck_assert(oh_spool_refuse(&spool, "p.pb.gz", &stamp));
+	ck_assert(is_there("p.pb.gz"));
+	ck_assert(!is_there("refused/p.pb.gz"));
+	oh_spool_let_go(&stamp);
+	/* The program has ended, and another has its number and the name. */
+	origin.last = true;
+	stamp = look_at("p.pb.gz");
+	make("new", 50, 1004);
+	ck_assert_int_eq(renameat(spool.dir, "new", spool.dir, "p.pb.gz"), 0);
+	ck_assert(oh_spool_sent(&spool, "p.pb.gz", &stamp, &origin));
+	ck_assert(is_there("p.pb.gz"));
+	ck_assert(!oh_spool_previous(&spool, &origin, path));
+	oh_spool_let_go(&stamp);
+	origin.last = false;
+
 	/* Two names of one file: rename(2) says it is done, and does nothing. */
 	stamp = look_at("p.pb.gz");
 	ck_assert(oh_spool_sent(&spool, "p.pb.gz", &stamp, &origin));
