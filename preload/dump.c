@@ -21,6 +21,7 @@
 #include "core/base.h"
 #include "core/command.h"
 #include "core/drops.h"
+#include "core/out.h"
 #include "core/profiler.h"
 #include "core/scratch.h"
 #include "core/snapshot.h"
@@ -80,22 +81,31 @@ trigger(unsigned asked)
 	return NULL;
 }
 
+/* "forked from: 12 after 34 ms, 56 after 78 ms": what came before each fork is of this process,
+ * too. */
+static struct oh_out forks;
+
 /*
- * Whose profile it is, for who sends it: by then the process may be no more, and
- * what the agent itself has in these variables may be another program's.  One
- * that is not set is said, too.
+ * Further comments.  Whose profile it is, for who sends it: by then the process
+ * may be no more, and what the agent itself has in these variables may be another
+ * program's.  One that is not set is said, too.
  */
 static const char *const *
-whose(void)
+further(void)
 {
 	static const char *const names[] = { "OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=" };
-	static const char *said[OH_ARRAY_LEN(names) + 1];
+	static const char *said[OH_ARRAY_LEN(names) + 2];
+	size_t n = 0;
 
-	for (size_t i = 0; i < OH_ARRAY_LEN(names); i++) {
-		said[i] = oh_launch_variable(names[i]);
-		if (said[i] == NULL)
-			said[i] = names[i];
+	if (forks.len > 0)
+		said[n++] = forks.text;
+	for (size_t i = 0; oh_config.exporting && i < OH_ARRAY_LEN(names); i++) {
+		said[n] = oh_launch_variable(names[i]);
+		if (said[n] == NULL)
+			said[n] = names[i];
+		n++;
 	}
+	said[n] = NULL;
 	return said;
 }
 
@@ -330,8 +340,7 @@ dump(unsigned asked, const struct oh_reach *reach, char path[OH_DUMP_PATH_BYTES]
 	if (err != 0)
 		return failed(asked, err);
 	snap.trigger = trigger(asked);
-	if (oh_config.exporting)
-		snap.said = whose();
+	snap.said = further();
 	if (snap.leaks.asked)
 		publish_leaks(&snap);
 	conf.program = snap.program;
@@ -437,8 +446,19 @@ oh_dump_baseline(void)
 }
 
 void
-oh_dump_after_fork(void)
+oh_dump_after_fork(pid_t parent)
 {
+	uint64_t interval;
+	int64_t time, uptime;
+
+	oh_profiler_describe(&interval, &time, &uptime);
+	if (forks.len > sizeof(forks.text) - 64)
+		oh_out_reset(&forks); /* the nearest are more telling than the first */
+	oh_out_str(&forks, forks.len == 0 ? "forked from: " : ", ");
+	oh_out_u64(&forks, (uint64_t)(uint32_t)parent);
+	oh_out_str(&forks, " after ");
+	oh_out_u64(&forks, (uint64_t)(uptime / 1000000));
+	oh_out_str(&forks, " ms");
 	seq = 0;
 	last.runs = 0;
 	last.turn = 0;

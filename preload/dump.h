@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "core/reach.h"
 
@@ -42,7 +43,7 @@ bool oh_dump_verdict(struct otheap_leaks *ret);
 /* The path of the baseline that was written last, "" if none was.  The worker only. */
 const char *oh_dump_baseline(void);
 
-/* In a forked child: numbers start again. */
-void oh_dump_after_fork(void);
+/* In a forked child of `parent`: numbers start again. */
+void oh_dump_after_fork(pid_t parent);
 
 #endif

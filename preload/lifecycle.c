@@ -135,9 +135,11 @@ at_fast_exit(void *arg)
 static void
 after_fork_in_child(void)
 {
+	pid_t parent = owner;
+
 	owner = oh_sys_getpid();
 	oh_store_relaxed(&last_done, 0);
-	oh_dump_after_fork();
+	oh_dump_after_fork(parent);
 	oh_waiting_after_fork();
 	oh_report_after_fork();
 	oh_agent_after_fork();

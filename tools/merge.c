@@ -372,20 +372,41 @@ merge_header(struct work *w, const struct oh_profile *last, int type)
 	p->period_type.unit = merge_string(w, last, last->period_type.unit);
 }
 
+/*
+ * Is `a` of a process from which that of `b` was forked, and from before that?
+ * "forked from: 12 after 34 ms, 56 after 78 ms"
+ */
+static bool
+is_from_before(const struct oh_profile *a, const struct oh_profile *b)
+{
+	const char *pid = oh_profile_comment(a, "pid: ");
+	const char *s = oh_profile_comment(b, "forked from: ");
+	size_t len = strlen(pid);
+
+	for (; s != NULL; s = strstr(s, ", "), s += s != NULL ? 2 : 0)
+		if (strncmp(s, pid, len) == 0 && strncmp(s + len, " after ", 7) == 0 &&
+		    (double)a->duration_ns / 1e6 < strtod(s + len + 7, NULL) + 1)
+			return true;
+	return false;
+}
+
 bool
 oh_merge_same_process(const struct oh_profile *a, const struct oh_profile *b)
 {
 	static const char *const keys[] = { "program: ", "pid: " };
 	double start_a = (double)a->time_ns - (double)a->duration_ns;
 	double start_b = (double)b->time_ns - (double)b->duration_ns;
+	bool same[OH_ARRAY_LEN(keys)];
 
 	for (size_t i = 0; i < OH_ARRAY_LEN(keys); i++) {
 		const char *x = oh_profile_comment(a, keys[i]), *y = oh_profile_comment(b, keys[i]);
 
-		if (x == NULL || y == NULL || strcmp(x, y) != 0)
+		if (x == NULL || y == NULL)
 			return false;
+		same[i] = strcmp(x, y) == 0;
 	}
-	return a->time_ns > 0 && b->time_ns > 0 && a->period == b->period &&
+	return same[0] && (same[1] || is_from_before(a, b) || is_from_before(b, a)) &&
+	       a->time_ns > 0 && b->time_ns > 0 && a->period == b->period &&
 	       fabs(start_a - start_b) < SECOND_NS;
 }
 

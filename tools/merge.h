@@ -51,7 +51,10 @@ void oh_merge(
     struct oh_merge *ret, struct oh_profile *const *profiles, const int *types, size_t count);
 void oh_merge_free(struct oh_merge *m);
 
-/* Were both taken of one process: same program, pid and time of start? */
+/*
+ * Were both taken of one process: same program, pid and time of start?  A process
+ * goes on in what was forked from it: `b` may be of a child, and `a` from before the fork.
+ */
 bool oh_merge_same_process(const struct oh_profile *a, const struct oh_profile *b);
 
 #endif

@@ -231,6 +231,18 @@ check 'no check, to a file' grep -q 'no leak check of phases' "$work/unchecked"
 keep OTHEAP_COMMAND=/no/such OTHEAP_LEAK_CHECK=1 OTHEAP_LEAK_MAX_MEMORY=1m
 check 'no check and no command' grep -q 'no leak check: the process is larger than' "$err"
 
+# ---- a daemon ----------------------------------------------------------------------------------
+
+# Its baseline is of the process that was started; what it takes at its start is no leak.
+phases 'wait 200\ndaemon\nfirst 1000 1000\nlose 50 777\nwait 1000' OTHEAP_LEAK_BASELINE=start \
+	OTHEAP_LEAK_REPORT="$work/daemon.%p"
+equal 'daemon: status of who started it' "$rc" 0
+daemon_said() { grep -qs ' by main ' "$work"/daemon.*; }
+check 'daemon: a report' until_true daemon_said
+check 'daemon: it goes on with the baseline' grep -qE 'up [0-9.]+ s, baseline at [0-9.]+ ms' "$work"/daemon.*
+check 'daemon: what is lost' grep -q 'in 50 blocks of 777 B' "$work"/daemon.*
+equal 'daemon: nothing grows' "$(cat "$work"/daemon.* | grep -c ' Growing: none$')" 1
+
 # ---- a program that has something else at descriptor 2 --------------------------------------------
 
 # data N [VAR=VALUE...] - what was written there, of the report and of other messages.

@@ -186,6 +186,21 @@ said_not 'a series of one process' ' processes'
 try "$work/base.pb.gz" "$work/now.pb.gz" "$work/later.pb.gz"
 check 'a series of several' grep -qF 'later.pb.gz; of 2 processes, taken as one' "$out"
 
+# A fork of the process, 400 s after its start: what was before that is its own.
+for after in 400000 200000; do
+	profile child.pb.gz <<X
+time 1700000600
+duration 930
+pid 5000
+comment forked from: 12 after 3 ms, 4711 after $after ms
+sample 10496 10496000 10496 10496000 bytes=1000 age=10000 age=150000 age=300000 age=450000 age=590000 | grows@g.c:3
+X
+	try -o json "$work/base.pb.gz" "$work/child.pb.gz"
+	equal "a fork, $after ms after the start: one process" \
+		"$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["same_process"])' "$out")" \
+		"$([ $after = 400000 ] && echo True || echo False)"
+done
+
 # ---- without ages, without sampling, other writers -----------------------------------------------
 
 for f in base middle now; do

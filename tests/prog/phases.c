@@ -12,6 +12,8 @@
  *	space N, files N	no more than that many bytes of address space, descriptors
  *	user N		be that user and group from now on
  *	data N	open $DATA as descriptor 2, 1: to append; 2: a connection there
+ *	daemon		go on in a grandchild
+ *	wait N		that many ms
  *	elsewhere	children go to another PID namespace
  *
  * and then says `did LINE`.
@@ -103,6 +105,16 @@ put_data(int n)
 }
 
 static void
+go_behind(void)
+{
+	if (fork() > 0)
+		_exit(0);
+	CHECK(setsid() > 0);
+	if (fork() > 0)
+		_exit(0);
+}
+
+static void
 be_user(int n)
 {
 	CHECK(setresgid((gid_t)n, (gid_t)n, (gid_t)n) == 0);
@@ -161,6 +173,10 @@ main(void)
 			be_user(n);
 		else if (strcmp(word, "data") == 0)
 			put_data(n);
+		else if (strcmp(word, "wait") == 0)
+			usleep((unsigned)n * 1000);
+		else if (strcmp(word, "daemon") == 0)
+			go_behind();
 		else if (strcmp(word, "elsewhere") == 0)
 			CHECK(unshare(CLONE_NEWPID) == 0);
 		else
