@@ -14,6 +14,7 @@
  */
 #include "preload/agent.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -32,7 +33,7 @@
 #define OWN "leaks"
 #define BOOT_CHARS 8 /* of 36: enough to tell two machines apart */
 #define STEP_MS 10
-#define START_MS 1000 /* until an agent that was started has its lock */
+#define START_MS 2000 /* until an agent that was started has its lock */
 #define STAY_MS 3000  /* when it must be there as long as we are */
 
 /* The worker's alone. */
@@ -274,17 +275,56 @@ oh_agent_call(void)
 		tell("the command otheap cannot be started", error);
 }
 
-void
-oh_agent_wait(const char *path)
+/* Is it a profile that waits, and was there at that time? */
+static bool
+waits(int dirfd, const char *name, const struct timespec *since)
 {
+	static const char end[] = ".pb.gz";
+	size_t len = strlen(name), n = sizeof(end) - 1;
+	struct stat st;
+
+	return name[0] != '.' && len > n && memcmp(name + len - n, end, n) == 0 &&
+	       OH_SYS(newfstatat, dirfd, name, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
+	       S_ISREG(st.st_mode) &&
+	       (st.st_mtim.tv_sec < since->tv_sec ||
+		   (st.st_mtim.tv_sec == since->tv_sec && st.st_mtim.tv_nsec <= since->tv_nsec));
+}
+
+static bool
+any_waits(const struct timespec *since)
+{
+	static char list[4096] __attribute__((aligned(8)));
+	bool any = false;
+	long n = 0;
+
+	long dirfd =
+	    oh_sys_openat(AT_FDCWD, oh_config.spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dirfd < 0)
+		return false;
+	while (!any && (n = OH_SYS(getdents64, dirfd, list, sizeof(list), 0, 0, 0)) > 0)
+		for (long at = 0; !any && at < n;) {
+			const struct dirent64 *d = (const struct dirent64 *)(list + at);
+
+			any = waits((int)dirfd, d->d_name, since);
+			at += d->d_reclen;
+		}
+	(void)oh_sys_close((int)dirfd);
+	return any;
+}
+
+void
+oh_agent_wait(void)
+{
+	struct timespec since = { 0 };
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	int64_t until = now_ms() + oh_config.exit_timeout_ms, there_ms = started_ms;
 	uint32_t never = 0;
 
 	if (oh_sys_getpid() != 1)
 		return;
+	(void)OH_SYS(clock_gettime, CLOCK_REALTIME, &since, 0, 0, 0, 0);
 	/* It removes what it has sent. */
-	while (OH_SYS(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == 0 && now_ms() < until) {
+	while (any_waits(&since) && now_ms() < until) {
 		if (oh_agent_lives())
 			there_ms = now_ms();
 		else if (there_ms == 0 || now_ms() - there_ms >= START_MS)

@@ -38,10 +38,10 @@ bool oh_agent_lives(void);
 
 /*
  * Where this is the first process of a PID namespace, everything ends with it:
- * wait until the agent has sent the profile `path`, at most OTHEAP_EXIT_TIMEOUT,
- * and not where there is no agent.  The worker only.
+ * wait until the agent has sent the profiles that are in the folder now, at most
+ * OTHEAP_EXIT_TIMEOUT, and not where there is no agent.  The worker only.
  */
-void oh_agent_wait(const char *path);
+void oh_agent_wait(void);
 
 /* In a forked child: it has left no marker and has no folder. */
 void oh_agent_after_fork(void);

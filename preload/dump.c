@@ -296,7 +296,7 @@ written(unsigned asked, const struct oh_snapshot *snap, const struct oh_dumpfile
 		return;
 	oh_agent_call();
 	if ((asked & OH_ASK_EXIT) != 0)
-		oh_agent_wait(path);
+		oh_agent_wait();
 }
 
 /* What oh_dumpfile_begin() says by itself is not said again. */
@@ -402,9 +402,11 @@ oh_dump_run(unsigned asked)
 	struct oh_scratch scratch = OH_SCRATCH_INIT;
 	struct oh_reach reach = { 0 };
 
-	if (asked == OH_ASK_AGENT) {
+	if ((asked & ~(unsigned)(OH_ASK_AGENT | OH_ASK_SENT)) == 0) {
 		(void)oh_agent_folder();
 		oh_agent_call();
+		if ((asked & OH_ASK_SENT) != 0)
+			oh_agent_wait();
 		return;
 	}
 	/* Of both, it is not known which came last: what is recorded is not lost. */
@@ -431,6 +433,8 @@ oh_dump_run(unsigned asked)
 	publish(err, path);
 	oh_reach_release(&reach);
 	oh_scratch_release(&scratch);
+	if ((asked & OH_ASK_SENT) != 0)
+		oh_agent_wait();
 }
 
 const struct oh_reach_result *

@@ -91,6 +91,9 @@ oh_last_profile(void)
 		int err = oh_worker_finish(oh_config.exit_timeout_ms);
 		if (oh_config.leak_mode && (err == -EAGAIN || err == -ETIMEDOUT))
 			oh_report_missing(err);
+	} else if (oh_config.exporting && oh_sys_getpid() == 1) {
+		/* The end of its children, too: a shell that has run them. */
+		(void)oh_worker_ask(OH_ASK_SENT, oh_config.exit_timeout_ms);
 	}
 	if (oh_config.debug && oh_stderr_usable())
 		debug_report();

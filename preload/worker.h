@@ -19,6 +19,7 @@ enum {
 	OH_ASK_STOP = 1 << 6,     /* record nothing from now on */
 	OH_ASK_LEAKS = 1 << 7,    /* look for lost blocks */
 	OH_ASK_AGENT = 1 << 8,    /* no profile: somebody shall send them */
+	OH_ASK_SENT = 1 << 9,     /* no profile: those there are shall be sent first */
 };
 
 struct oh_worker_plan {

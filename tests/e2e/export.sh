@@ -256,13 +256,19 @@ if [ "$(id -u)" = 0 ] && unshare -pf true 2>/dev/null; then
 	rm -rf "$spool"
 	cat >"$work/slow" <<-END
 		#!/bin/sh
-		(sleep 1; rm -f "$spool"/*.pb.gz) &
+		(sleep 0.3; rm -f "$spool"/*.pb.gz) &
 	END
 	chmod 755 "$work/slow"
 	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$work/slow" \
 		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=30 "$prog/hold" alloc exit 8
 	equal "first of a namespace: status" "$rc" 8
 	equal "first of a namespace: it waits until all is sent" "$(find "$spool" -name '*hold.1.*' | wc -l)" 0
+	# Also one that has no profile of its own, for those of its children.
+	run unshare -pf --mount-proc env OTHEAP_SAMPLE_INTERVAL=1g $endpoint OTHEAP_COMMAND="$work/slow" \
+		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=30 \
+		sh -c "OTHEAP_SAMPLE_INTERVAL=1 '$prog/hold' alloc exit 8; exit 9"
+	equal "first of a namespace: a shell: status" "$rc" 9
+	equal "first of a namespace: a shell: its child's profile, too" "$(spooled)" 0
 	run unshare -pf --mount-proc env $one $endpoint OTHEAP_COMMAND="$stand" \
 		OTHEAP_SPOOL="$spool" OTHEAP_EXIT_TIMEOUT=1 "$prog/hold" alloc exit 8
 	equal "first of a namespace: not for ever" "$rc" 8
