@@ -84,15 +84,19 @@ attribute(struct oh_resource *r, const char *key)
 	return a;
 }
 
+static void
+put(struct oh_resource *r, const char *key, const char *text)
+{
+	char *own = clean_copy(text); /* `text` may be what is replaced */
+
+	attribute(r, key)->text = own;
+}
+
 void
 oh_resource_set(struct oh_resource *r, const char *key, const char *text)
 {
-	char *own;
-
-	if (text == NULL || *text == '\0')
-		return;
-	own = clean_copy(text); /* `text` may be what is replaced */
-	attribute(r, key)->text = own;
+	if (text != NULL && *text != '\0')
+		put(r, key, text);
 }
 
 void
@@ -167,7 +171,7 @@ set_attributes(struct oh_resource *to, const char *list, struct oh_error *err)
 		value = decode(equals + 1, end);
 		good = key != NULL && value != NULL && *key != '\0';
 		if (good)
-			oh_resource_set(to, key, value);
+			put(to, key, value); /* an empty text is a value */
 		free(key);
 		free(value);
 		if (!good)
@@ -187,7 +191,8 @@ oh_resource_of_settings(
 	if (attributes != NULL)
 		good = set_attributes(told, attributes, err);
 	for (size_t i = 0; good && i < told->count; i++)
-		oh_resource_set(r, told->items[i].key, told->items[i].text);
+		if (*told->items[i].text != '\0' || strcmp(told->items[i].key, "service.name") != 0)
+			put(r, told->items[i].key, told->items[i].text);
 	oh_resource_free(told);
 	oh_resource_set(r, "service.name", service_name);
 	return good;

@@ -201,7 +201,7 @@ START_TEST(settings_win_and_are_decoded)
 	oh_resource_set_num(r, "process.pid", 5);
 	ck_assert(oh_resource_of_settings(r,
 	    " a = b , service.name=told,with%2Ccomma=1%3D2%20x,utf8=%C3%A4,again=1,again=2,"
-	    "equals=x=y,plus=a+b,process.pid=9,",
+	    "equals=x=y,plus=a+b,process.pid=9,empty=,",
 	    NULL, &err));
 	ck_assert_str_eq(text_of(r, "a"), "b");
 	ck_assert_str_eq(text_of(r, "service.name"), "told");
@@ -211,9 +211,11 @@ START_TEST(settings_win_and_are_decoded)
 	ck_assert_str_eq(text_of(r, "equals"), "x=y");
 	ck_assert_str_eq(text_of(r, "plus"), "a+b");
 	ck_assert_str_eq(text_of(r, "process.pid"), "9");
+	ck_assert_str_eq(text_of(r, "empty"), "");
 	ck_assert(oh_resource_of_settings(r, "service.name=told", "named", &err));
 	ck_assert_str_eq(text_of(r, "service.name"), "named");
 	ck_assert(oh_resource_of_settings(r, "", "", &err));
+	ck_assert(oh_resource_of_settings(r, "service.name=", NULL, &err));
 	ck_assert(oh_resource_of_settings(r, NULL, NULL, &err));
 	ck_assert_str_eq(text_of(r, "service.name"), "named");
 	ck_assert_str_eq(err.text, "");
