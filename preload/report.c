@@ -33,6 +33,7 @@
 /* Of otheap leaks --exit-report. */
 #define STATUS_NOTHING 0
 #define STATUS_LEAKS 1
+#define STATUS_BAD 2 /* it has said why */
 #define STATUS_GROWTH 3
 
 static uint32_t found;   /* [R1] */
@@ -275,9 +276,12 @@ tell_why(const struct oh_snapshot *snap, const char *path, int error, int fd)
 	oh_out_str(&o, "otheap: ");
 	if (error == -ENOENT) {
 		oh_out_str(&o, "the command otheap is not beside the library (OTHEAP_COMMAND)");
-	} else {
+	} else if (error < 0) {
 		oh_out_str(&o, "the command otheap cannot be started, error ");
 		oh_out_i64(&o, -(int64_t)error);
+	} else {
+		oh_out_str(&o, "the command otheap failed with status ");
+		oh_out_i64(&o, error);
 	}
 	if (unchecked(snap)) {
 		oh_out_str(&o, "; no leak check: ");
@@ -366,7 +370,7 @@ oh_report_write(const struct oh_snapshot *snap, const char *path, uint64_t seq)
 		oh_store_release(&found, 1); /* [R1] */
 	else if (status == STATUS_NOTHING || status == STATUS_GROWTH)
 		oh_store_release(&found, 0); /* [R1] */
-	else if (status < 0 && status != -ETIMEDOUT)
+	else if (status != STATUS_BAD && status != -ETIMEDOUT)
 		report_without(snap, report.text, path, status);
 }
 

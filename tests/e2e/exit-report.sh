@@ -312,6 +312,15 @@ lose OTHEAP_COMMAND="$stand" OTHEAP_LEAK_EXITCODE=23
 equal 'a command that fails: status' "$rc" 23
 lose OTHEAP_COMMAND="$stand" OTHEAP_LEAK_EXITCODE=23 OTHEAP_LEAK_SUPPRESSIONS=/some/file
 equal 'a command that fails, suppressions: status' "$rc" 4
+check 'a command that fails: it has said why' test "$(cat "$err")" = 'to stdout
+to stderr'
+# 127: the dynamic loader finds no library, as LD_LIBRARY_PATH is meant for the program.
+echo 127 >"$work/status"
+lose OTHEAP_COMMAND="$stand" OTHEAP_LEAK_EXITCODE=23
+equal 'a command that does not come to run: status' "$rc" 23
+check 'a command that does not come to run: what is lost' grep -q '^==otheap== .*definitely lost: ' "$err"
+check 'a command that does not come to run: why' grep -q '^otheap: the command otheap failed with status 127; ' "$err"
+echo 2 >"$work/status"
 keep OTHEAP_COMMAND="$stand" OTHEAP_LEAK_EXITCODE=23
 equal 'a command that fails, no leaks: status' "$rc" 4
 echo 0 >"$work/status"
