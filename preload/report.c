@@ -131,7 +131,7 @@ add_amount(struct oh_out *o, double bytes, double blocks)
 	oh_out_u64(o, whole(bytes));
 	oh_out_str(o, " bytes in ");
 	oh_out_u64(o, whole(blocks));
-	oh_out_str(o, " blocks");
+	oh_out_str(o, whole(blocks) == 1 ? " block" : " blocks");
 }
 
 static void
@@ -238,7 +238,7 @@ put_lost(const struct oh_snapshot *snap, int fd)
 	add_amount(&o, bytes, blocks);
 	oh_out_str(&o, snap->interval_bytes > 1 ? ", estimated, at " : " at ");
 	oh_out_u64(&o, sites);
-	oh_out_str(&o, " sites");
+	oh_out_str(&o, sites == 1 ? " call stack" : " call stacks");
 	oh_out_line(&o, fd);
 	for (unsigned i = 1; i <= SITES_SHOWN; i++) {
 		site = next_largest(snap, site);

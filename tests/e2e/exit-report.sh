@@ -189,7 +189,7 @@ lib=$B/libotheap.so
 lose OTHEAP_COMMAND=/no/such OTHEAP_LEAK_EXITCODE=23
 equal "no command, leaks: status" "$rc" 23
 check "no command, leaks: what is lost" \
-	grep -qE '^==otheap== leak report: phases .*definitely lost: (3[5-9][0-9]{3}) bytes in (4[5-9]|50) blocks at 1 sites$' "$err"
+	grep -qE '^==otheap== leak report: phases .*definitely lost: (3[5-9][0-9]{3}) bytes in (4[5-9]|50) blocks at 1 call stack$' "$err"
 check "no command, leaks: where" grep -qE '^==otheap== +(at|by) phases\+0x[0-9a-f]+$' "$err"
 check "no command, leaks: names of the C library" grep -qE '^==otheap== +by __libc_start_main\+0x[0-9a-f]+  libc\.so\.6\+0x' "$err"
 check "no command, leaks: how to get all names" grep -q "for names and growth: otheap leaks $(last_file)" "$err"
