@@ -206,6 +206,8 @@ build(struct agent *a)
 			room =
 			    take_in(a, a->spool.files[i].name, a->spool.files[i].time_ns, &moved);
 	free(part);
+	if (a->state.trouble[0] == '\0')
+		trouble(a, "", oh_batch_wrong(a->batch));
 	if (a->fatal.text[0] != '\0')
 		return false;
 	if (oh_batch_files(a->batch) == 0)

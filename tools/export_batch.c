@@ -379,6 +379,12 @@ oh_batch_is_empty(const struct oh_batch *l)
 						     : oh_otlp_profiles(l->otlp) == 0;
 }
 
+const char *
+oh_batch_wrong(const struct oh_batch *l)
+{
+	return oh_sources_wrong(l->sources);
+}
+
 void
 oh_batch_forget_part(struct oh_batch *l)
 {

@@ -67,6 +67,8 @@ bool oh_batch_is_empty(const struct oh_batch *l);
  * another one has that name by now; NULL = none.
  */
 const char *oh_batch_part(const struct oh_batch *l);
+/* What was wrong with a setting of a program (export_source.h); "" = nothing. */
+const char *oh_batch_wrong(const struct oh_batch *l);
 /* The rest of a file will not be sent. */
 void oh_batch_forget_part(struct oh_batch *l);
 

@@ -34,7 +34,7 @@ struct oh_sources {
 	uint64_t turn;
 	char *service;
 	const char *cmd;
-	bool warned;
+	char wrong[200];         /* "" = nothing to be told */
 	struct oh_resource *now; /* the one that was given out */
 	char root[32];
 };
@@ -261,14 +261,20 @@ oh_sources_find(struct oh_sources *s, const struct oh_profile *p, const char **r
 	oh_resource_of_profile(r, p);
 	if (!oh_resource_of_settings(
 		r, attributes, s->service != NULL ? s->service : service, &err) &&
-	    !s->warned) {
-		s->warned = true;
-		(void)fprintf(stderr, "otheap: %s: OTEL_RESOURCE_ATTRIBUTES: %s; it is ignored\n",
-		    s->cmd, err.text);
+	    s->wrong[0] == '\0') {
+		(void)snprintf(s->wrong, sizeof(s->wrong),
+		    "OTEL_RESOURCE_ATTRIBUTES: %.140s; it is ignored", err.text);
+		(void)fprintf(stderr, "otheap: %s: %s\n", s->cmd, s->wrong);
 	}
 	oh_resource_complete(r);
 	oh_resource_free(s->now);
 	s->now = r;
 	*ret_root = s->root;
 	return r;
+}
+
+const char *
+oh_sources_wrong(const struct oh_sources *s)
+{
+	return s->wrong;
 }

@@ -35,4 +35,7 @@ void oh_sources_note(struct oh_sources *s, pid_t pid, uint64_t starttime);
 const struct oh_resource *oh_sources_find(
     struct oh_sources *s, const struct oh_profile *p, const char **ret_root);
 
+/* That line, without what all lines begin with; "" = nothing is wrong. */
+const char *oh_sources_wrong(const struct oh_sources *s);
+
 #endif

@@ -457,6 +457,10 @@ fresh_spool "$others/1.pb.gz"
 agent OTEL_EXPORTER_OTLP_TIMEOUT=soon --once
 check 'a bad setting is in the status' grep -q "^trouble: OTEL_EXPORTER_OTLP_TIMEOUT: 'soon'" "$spool/agent.state"
 
+fresh_spool "$others/1.pb.gz"
+agent OTEL_RESOURCE_ATTRIBUTES=nonsense --once
+check 'bad attributes are in the status' grep -q '^trouble: OTEL_RESOURCE_ATTRIBUTES: "nonsense"' "$spool/agent.state"
+
 # ---- Pyroscope ---------------------------------------------------------------------------------------
 
 fresh_spool "$made"/*.pb.gz
