@@ -228,8 +228,14 @@ struct oh_root {
 	uint32_t modules;
 
 	uint32_t stopped; /* 1 = new allocations are not recorded at present; relaxed */
-	uint32_t pad;
+	/*
+	 * OH_ROOT_SIGNAL + the signal that asks for a profile now, + 0 if there is
+	 * none or the program has it; relaxed.  0 = not known.
+	 */
+	uint32_t signal;
 };
+
+#define OH_ROOT_SIGNAL 256u
 
 extern OH_HIDDEN struct oh_root oh_root;
 

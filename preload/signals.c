@@ -19,7 +19,9 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/atomic.h"
 #include "core/command.h"
+#include "core/layout.h"
 #include "core/sys.h"
 #include "preload/lifecycle.h"
 #include "preload/next.h"
@@ -67,6 +69,13 @@ our_action(int sig, struct sigaction *ret)
 	sigfillset(&ret->sa_mask);
 }
 
+/* For who would send the dump signal: with a handler of the program's it means something else. */
+static void
+publish(bool ours)
+{
+	oh_store_relaxed(&oh_root.signal, OH_ROOT_SIGNAL + (ours ? (uint32_t)dump_signal : 0));
+}
+
 static void
 set_handler(int sig)
 {
@@ -108,6 +117,7 @@ oh_signals_init(int dump, bool and_exit)
 	struct sigaction now;
 
 	dump_signal = dump;
+	publish(false);
 	for (size_t i = 0; i < OH_ARRAY_LEN(wanted); i++) {
 		int sig = wanted[i];
 		if (sig == 0 || oh_next.sigaction(sig, NULL, &now) != 0 ||
@@ -115,6 +125,8 @@ oh_signals_init(int dump, bool and_exit)
 			continue;
 		managed |= UINT64_C(1) << (sig - 1);
 		set_handler(sig);
+		if (sig == dump)
+			publish(true);
 	}
 }
 
@@ -140,6 +152,8 @@ sigaction(int sig, const struct sigaction *restrict act, struct sigaction *restr
 		act = &ours;
 	}
 	int rc = oh_next.sigaction(sig, act, old);
+	if (rc == 0 && act != NULL && sig == dump_signal)
+		publish(act == &ours);
 	if (rc == 0 && old != NULL)
 		hide(old);
 	return rc;

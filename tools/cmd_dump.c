@@ -36,8 +36,8 @@
 	"  -h, --help             this text\n" \
 	"\n" \
 	"The request is the signal of OTHEAP_SIGNAL in the program's environment, SIGUSR2 if\n" \
-	"there is none.  It is not sent to a program without the library, or without a handler\n" \
-	"for it.\n" \
+	"there is none.  It is not sent to a program without the library, without a handler for\n" \
+	"it, or with a handler of its own.\n" \
 	"\n" \
 	"exit status: 0 written, 2 wrong usage, or no profile: the reason is on stderr\n"
 

@@ -22,6 +22,7 @@
 
 #include "tools/library.h"
 #include "tools/settings.h"
+#include "tools/tables.h"
 
 #define FILE_MAX_BYTES ((size_t)32 << 20) /* of /proc: maps of huge programs are some MiB */
 
@@ -402,10 +403,15 @@ all_block(const struct oh_process *p, int signal)
 bool
 oh_process_listens(const struct oh_process *p, int *ret_signal, struct oh_error *err)
 {
-	int signal = 0;
+	pid_t pid = p->pid;
+	struct oh_memory memory = { oh_memory_of_process, &pid };
+	int signal = 0, now = oh_tables_signal(&memory, p->library_at);
 	char name[32];
 
 	(void)oh_signal_parse(oh_setting_value(p->envp, "OTHEAP_SIGNAL"), &signal);
+	/* The library knows better: where a program writes its title the environment is gone. */
+	if (now > 0)
+		signal = now;
 	if (signal == 0)
 		return oh_error_set(err, "it was started with OTHEAP_SIGNAL=none");
 	(void)oh_signal_name(name, signal);
@@ -416,6 +422,11 @@ oh_process_listens(const struct oh_process *p, int *ret_signal, struct oh_error 
 		return oh_error_set(err,
 		    "it has no handler for %s, which would end it; OTHEAP_DEBUG=1 shows why the "
 		    "library is off",
+		    name);
+	if (now == 0)
+		return oh_error_set(err,
+		    "%s is not for a profile there: the program has a handler of its own, or "
+		    "OTHEAP_SIGNAL was none; start it with another --signal",
 		    name);
 	if (p->state == 'T' || p->state == 't')
 		return oh_error_set(

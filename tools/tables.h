@@ -114,6 +114,12 @@ enum oh_tables_result oh_tables_find(
     const struct oh_memory *m, uint64_t library_at, uint64_t *ret_root, struct oh_error *err);
 
 /*
+ * The signal that asks this process for a profile now; 0 = none does, -1 = that
+ * cannot be seen.
+ */
+int oh_tables_signal(const struct oh_memory *m, uint64_t library_at);
+
+/*
  * Read everything.  `root` is from oh_tables_find().  A block that comes or
  * goes meanwhile may be in it or not; no site shows more live than allocated.
  */

@@ -141,6 +141,21 @@ oh_tables_find(
 	return OH_TABLES_BAD;
 }
 
+int
+oh_tables_signal(const struct oh_memory *m, uint64_t library_at)
+{
+	struct oh_error why;
+	struct oh_root r;
+	uint64_t root;
+
+	if (oh_tables_find(m, library_at, &root, &why) != OH_TABLES_OK ||
+	    oh_tables_read_at(m, root, &r, sizeof(r)) != OH_TABLES_OK ||
+	    r.version != OH_LAYOUT_VERSION || r.bytes != sizeof(r) || r.signal < OH_ROOT_SIGNAL ||
+	    r.signal > OH_ROOT_SIGNAL + 64)
+		return -1;
+	return (int)(r.signal - OH_ROOT_SIGNAL);
+}
+
 bool
 oh_tables_check_root(const struct oh_root *r, struct oh_error *err)
 {

@@ -143,6 +143,27 @@ fi
 lives 'interval 0'
 finish
 
+# The program's handler would get it: to nginx it means to start a new binary.
+for how in 'own 12' 'old 12' 'own 12 title' 'default 12 own 12'; do
+	# shellcheck disable=SC2086 # words
+	start OTHEAP_SAMPLE_INTERVAL=1 "$hold" alloc $how
+	wait_said ready
+	refused "$how" 'SIGUSR2 is not for a profile there' $pid
+	lives "$how"
+	finish
+	equal "$how: it was not asked" "$(grep -c 'handled 12' "$out")" 0
+done
+start OTHEAP_SAMPLE_INTERVAL=1 "$hold" alloc own 12 default 12
+wait_said ready
+wrote 'a handler, and none again' $pid
+finish
+
+# The environment shows neither signal nor folder any more.
+start OTHEAP_SAMPLE_INTERVAL=1 OTHEAP_SIGNAL=URG "$hold" alloc title
+wait_said ready
+wrote 'written over' --dir "$dir" $pid
+finish
+
 start OTHEAP_DIR=. env --ignore-signal=USR2 "$hold"
 wait_said ready
 refused 'ignored' 'it ignores SIGUSR2' $pid

@@ -10,6 +10,7 @@
  *	block SIG	block it; unblocked when the input ends
  *	query SIG	say what sigaction and signal know: `SIG default|ignore|other`
  *	busy		allocate and free for ever in a second thread
+ *	title		write over the environment, as programs do that show what they do in ps
  *	daemon		go to / and make a new session
  *	close		close every descriptor above 2
  *	quiet-exit	end by _exit instead of return
@@ -88,6 +89,9 @@ main(int argc, char **argv)
 		} else if (strcmp(step, "busy") == 0) {
 			pthread_t t;
 			CHECK(pthread_create(&t, NULL, busy, NULL) == 0);
+		} else if (strcmp(step, "title") == 0) {
+			for (char **e = environ; *e != NULL; e++)
+				memset(*e, ' ', strlen(*e));
 		} else if (strcmp(step, "daemon") == 0) {
 			CHECK(chdir("/") == 0);
 			(void)setsid();

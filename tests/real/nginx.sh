@@ -89,7 +89,7 @@ http {
 }
 END
 # load.sh - NGINX_PRELOAD is for nginx alone, NGINX_USER its workers' user, NGINX_SIGNAL asks
-# for profiles, NGINX_RUN runs it, NGINX_ERR is where its errors go.
+# for profiles, as does the command NGINX_DUMP, which says what to NGINX_SAID, NGINX_RUN runs it, NGINX_ERR is where its errors go.
 cat >"$input/load.sh" <<'SH'
 start() {
 	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -136,6 +136,10 @@ if [ -n "${NGINX_SIGNAL-}" ]; then
 		curl -s -o /dev/null "$url/f[1-60].txt"
 		sleep 0.3
 	done
+fi
+# Both write over their environment, and USR2 is a request to a master already.
+if [ -n "${NGINX_DUMP-}" ]; then
+	for p in "$(workers | head -n 1)" $server; do $NGINX_DUMP "$p" >>"$NGINX_SAID" 2>&1; done
 fi
 before=$(workers)
 kill -HUP $server
@@ -194,6 +198,21 @@ for a in glibc libjemalloc.so.2; do
 		    OTHEAP_SAMPLE_INTERVAL=$interval $how sh load.sh
 		judge "nginx over $a, interval $interval, $how" "$base" "$with" "$interval" "$want"
 	done
+done
+
+# By the command: not with the signal that nginx has a use for.
+for s in USR2 $signal; do
+	fresh
+	rm -rf "$work/with"
+	run_in "$work/with" NGINX_PRELOAD="$lib" OTHEAP_DIR="$dir" OTHEAP_SAMPLE_INTERVAL=1 \
+	    OTHEAP_SIGNAL=$s NGINX_DUMP="$B/otheap dump --dir $dir" NGINX_SAID="$own/said" sh load.sh
+	judge "nginx, otheap dump with $s" "$work/base" "$work/with" 1 $processes
+	if [ "$s" = USR2 ]; then
+		equal "nginx, otheap dump with $s: refused" "$(grep -c 'is not for a profile there' "$own/said")" 2
+		equal "nginx, otheap dump with $s: not sent" "$(grep -c USR2 "$work/run/error.log")" 0
+	else
+		equal "nginx, otheap dump with $s: written" "$(grep -c "^$dir/otheap.nginx.*.1.pb.gz\$" "$own/said")" 2
+	fi
 done
 
 # ---- lost blocks -----------------------------------------------------------------------------
