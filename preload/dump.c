@@ -46,6 +46,9 @@ static uint64_t seq; /* the last number used; the worker's alone */
 static char baseline[OWN_PATH_BYTES]; /* the worker's alone */
 static pid_t baseline_of;             /* who has a second link of it; 0 = none */
 
+#define PROCESS "process: "
+static char process[sizeof(PROCESS) + 16]; /* the worker's alone; "" = not made yet */
+
 static struct oh_reach_result last_check; /* the worker's alone */
 
 /* How the last one went. */
@@ -86,6 +89,24 @@ trigger(unsigned asked)
 static struct oh_out forks;
 
 /*
+ * Which process it is, by a number that no other has: another may have the same
+ * process ID, in a container of its own or by exec, and clocks are set.
+ */
+static const char *
+which(void)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to = process + sizeof(process) - 1;
+
+	if (process[0] != '\0')
+		return process;
+	memcpy(process, PROCESS, sizeof(PROCESS) - 1);
+	for (uint64_t r = oh_dumpfile_random(); to > process + sizeof(PROCESS) - 1; r >>= 4)
+		*--to = digits[r & 15];
+	return process;
+}
+
+/*
  * Further comments.  Whose profile it is, for who sends it: by then the process
  * may be no more, and what the agent itself has in these variables may be another
  * program's.  One that is not set is said, too.
@@ -94,9 +115,10 @@ static const char *const *
 further(void)
 {
 	static const char *const names[] = { "OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=" };
-	static const char *said[OH_ARRAY_LEN(names) + 2];
+	static const char *said[2 + OH_ARRAY_LEN(names) + 1];
 	size_t n = 0;
 
+	said[n++] = which();
 	if (forks.len > 0)
 		said[n++] = forks.text;
 	for (size_t i = 0; oh_config.exporting && i < OH_ARRAY_LEN(names); i++) {
@@ -464,6 +486,7 @@ oh_dump_after_fork(pid_t parent)
 	oh_out_u64(&forks, (uint64_t)(uptime / 1000000));
 	oh_out_str(&forks, " ms");
 	seq = 0;
+	process[0] = '\0';
 	last.runs = 0;
 	last.turn = 0;
 	last.checked = 0;

@@ -202,8 +202,8 @@ expand(struct oh_dumpfile *f)
 
 /* ---- begin --------------------------------------------------------------- */
 
-static uint64_t
-random_u64(void)
+uint64_t
+oh_dumpfile_random(void)
 {
 	static uint64_t state;
 	uint64_t v;
@@ -223,7 +223,7 @@ static void
 make_temp_name(struct oh_dumpfile *f)
 {
 	static const char before[] = ".otheap-", after[] = ".tmp";
-	uint64_t r = random_u64();
+	uint64_t r = oh_dumpfile_random();
 	char *p = f->temp;
 
 	memcpy(p, before, sizeof(before) - 1);

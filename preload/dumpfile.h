@@ -87,6 +87,9 @@ int oh_dumpfile_begin(struct oh_dumpfile *f, const struct oh_dumpfile_conf *conf
  */
 int oh_dumpfile_commit(struct oh_dumpfile *f, struct oh_scratch *scratch);
 
+/* For names that nobody else has: from the kernel, or a guess where it has none to give. */
+uint64_t oh_dumpfile_random(void);
+
 /* Close and delete the temporary.  After begin failed or commit: nothing. */
 void oh_dumpfile_abort(struct oh_dumpfile *f);
 

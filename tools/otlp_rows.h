@@ -56,6 +56,7 @@ struct oh_otlp_seen {
 	uint32_t *slots; /* item + 1, 0 = empty; at most half full */
 	size_t slot_count;
 	char *program, *pid; /* NULL: nothing was seen yet */
+	char *process;       /* the number by which it names itself; NULL: it has none */
 	int64_t time_ns, duration_ns;
 };
 

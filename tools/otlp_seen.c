@@ -26,6 +26,7 @@ forget(struct oh_otlp_seen *s)
 	free(s->slots);
 	free(s->program);
 	free(s->pid);
+	free(s->process);
 	*s = (struct oh_otlp_seen){ .items = NULL };
 }
 
@@ -80,11 +81,14 @@ oh_seen_fits(const struct oh_otlp_seen *s, const struct oh_profile *p)
 {
 	const char *program = oh_profile_comment(p, "program: ");
 	const char *pid = oh_profile_comment(p, "pid: ");
+	const char *process = oh_profile_comment(p, "process: ");
 	int64_t apart;
 
 	if (s == NULL || s->program == NULL || program == NULL || pid == NULL ||
 	    strcmp(s->program, program) != 0 || strcmp(s->pid, pid) != 0)
 		return false;
+	if (process != NULL || s->process != NULL)
+		return process != NULL && s->process != NULL && strcmp(process, s->process) == 0;
 	/* The start: unsigned, as a damaged file may have any numbers. */
 	apart = (int64_t)((uint64_t)p->time_ns - (uint64_t)p->duration_ns -
 			  ((uint64_t)s->time_ns - (uint64_t)s->duration_ns));
@@ -154,6 +158,7 @@ oh_otlp_seen_advance(
 {
 	const char *program = oh_profile_comment(p, "program: ");
 	const char *pid = oh_profile_comment(p, "pid: ");
+	const char *process = oh_profile_comment(p, "process: ");
 	size_t types = p->type_count;
 	struct oh_rows rows;
 
@@ -168,6 +173,7 @@ oh_otlp_seen_advance(
 	if (s->program == NULL) {
 		s->program = copy(program);
 		s->pid = copy(pid);
+		s->process = process != NULL ? copy(process) : NULL;
 	}
 	s->time_ns = p->time_ns;
 	s->duration_ns = p->duration_ns;

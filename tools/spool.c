@@ -443,6 +443,7 @@ oh_spool_origin(struct oh_spool_origin *ret, const struct oh_profile *p)
 {
 	const char *pid = oh_profile_comment(p, "pid: ");
 	const char *program = oh_profile_comment(p, "program: ");
+	const char *process = oh_profile_comment(p, "process: ");
 	const char *trigger = oh_profile_comment(p, "trigger: ");
 
 	memset(ret, 0, sizeof(*ret));
@@ -452,6 +453,8 @@ oh_spool_origin(struct oh_spool_origin *ret, const struct oh_profile *p)
 	ret->last = trigger != NULL && strncmp(trigger, "exit", 4) == 0;
 	ret->pid = strtoull(pid, NULL, 10);
 	ret->start_ms = (p->time_ns - p->duration_ns) / 1000000;
+	if (process != NULL)
+		ret->start_ms = (int64_t)(strtoull(process, NULL, 16) >> 1);
 	ret->key = 2166136261U; /* FNV-1a, by its authors' constants */
 	for (; *program != '\0'; program++)
 		ret->key = (ret->key ^ (uint8_t)*program) * 16777619U;

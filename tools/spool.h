@@ -129,8 +129,9 @@ struct oh_spool_origin {
 	bool known; /* it is one of otheap's */
 	bool last;  /* written at the end of the program */
 	uint64_t pid;
-	int64_t start_ms; /* Unix time the program started, by the clocks of that moment */
-	uint32_t key;     /* of the program's name */
+	/* The number by which it names itself; else the Unix time it started, by its clocks. */
+	int64_t start_ms;
+	uint32_t key; /* of the program's name */
 };
 
 void oh_spool_origin(struct oh_spool_origin *ret, const struct oh_profile *p);

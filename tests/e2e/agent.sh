@@ -477,6 +477,23 @@ last=$(made_file 5)
 equal 'Pyroscope: differences add up' "$(cat "$work/sum")" \
 	"$("$otheap" top -o folded -s alloc_space --no-symbols "$last" | awk '{ n += $NF } END { printf "%.0f\n", n }')"
 
+# Two containers that share the folder: the same program and number, at the same moment;
+# each has written twice, and has allocated nothing between.
+fresh_spool
+for n in 1 2 3 4; do
+	"$prog/mkprofile" --pid 1 --comment "process: $((n % 2))23456789abcdef0" "$spool/twin.$n.pb"
+	gzip "$spool/twin.$n.pb"
+done
+cp "$spool/twin.1.pb.gz" "$work"
+forget_requests
+agent --once --protocol pyroscope
+for f in "$at"/*.body; do
+	cp "$f" "$work/part.pb.gz"
+	"$otheap" top -o folded -s alloc_space --no-symbols "$work/part.pb.gz" 2>/dev/null
+done | awk '{ n += $NF } END { printf "%.0f\n", n }' >"$work/sum"
+equal 'two of one number: each in full, and once' "$(cat "$work/sum")" \
+	"$("$otheap" top -o folded -s alloc_space --no-symbols "$work/twin.1.pb.gz" | awk '{ n += 2 * $NF } END { printf "%.0f\n", n }')"
+
 # ---- wrong usage ------------------------------------------------------------------------------------
 
 refused 'no spool' 'no --spool given'

@@ -59,6 +59,13 @@ finish
 equal "status" "$rc" 0
 equal "none goes to OTHEAP_DIR" "$(count_files)" 0
 equal "the last one goes to the spool" "$(spooled)" 2
+names_itself() {
+	for f in "$spool"/*.pb.gz; do
+		decode "$f"
+		sed -n 's/^comment process: //p' "$text"
+	done
+}
+equal "its profiles are of one process" "$(names_itself | uniq -c | awk '{ print $1, length($2) }')" "2 16"
 decode "$(find "$spool" -name '*.2.pb.gz')"
 equal "it says whose it is" "$(sed -n 's/^comment \(OTEL_.*\)/\1/p' "$text" | tr '\n' ' ')" \
 	"OTEL_SERVICE_NAME=shop OTEL_RESOURCE_ATTRIBUTES= "

@@ -45,6 +45,11 @@ fi
 for f in "$dir"/*; do
 	case $f in *".$(parent_of)."* | *".$(child_of)."*) continue ;; esac
 	decode "$f"
+	equal "family: each is a process of its own" "$(for p in "$dir"/*; do
+		decode "$p"
+		grep -xE 'comment process: [0-9a-f]{16}' "$text"
+	done | sort -u | wc -l)" 3
+	decode "$f"
 	equal "family: the grandchild's" "$(sum site_parent)/$(sum site_child)/$(sum site_grandchild)" \
 		"10 1000 10 1000/20 4000 20 4000/30 9000 30 9000"
 done

@@ -659,6 +659,41 @@ START_TEST(another_process_begins_anew)
 }
 END_TEST
 
+static struct oh_profile *
+one_stack_of(const char *process, int64_t at_ms, const uint64_t values[4])
+{
+	struct oh_profile *p = one_stack(at_ms, values);
+
+	p->comments[0] = oh_profile_add_string(p, process, strlen(process));
+	return p;
+}
+
+START_TEST(a_process_is_known_by_its_number)
+{
+	struct oh_otlp_seen *seen = oh_otlp_seen_create();
+	struct oh_profile *p;
+	Request *r;
+
+	p = one_stack_of("process: 1", 5000, VALUES(2, 2000000, 0, 0));
+	oh_otlp_seen_advance(seen, p, NULL);
+	oh_profile_free(p);
+	/* In another container, at the same moment. */
+	p = one_stack_of("process: 2", 5000, VALUES(2, 2000000, 0, 0));
+	r = encode(p, NULL, seen);
+	ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_space")), 2000000);
+	drop(r);
+	oh_profile_free(p);
+	/* The clock is set by an hour. */
+	p = one_stack_of("process: 1", 6000, VALUES(3, 3000000, 0, 0));
+	p->time_ns += 3600000 * MS;
+	r = encode(p, NULL, seen);
+	ck_assert_int_eq(otlp_sum(otlp_profile(r, 0, "alloc_space")), 1000000);
+	drop(r);
+	oh_profile_free(p);
+	oh_otlp_seen_free(seen);
+}
+END_TEST
+
 /* ---- several profiles; more than fits ---------------------------------------------- */
 
 START_TEST(profiles_share_a_dictionary_and_equal_resources)
@@ -869,6 +904,7 @@ add(TCase *tc)
 	tcase_add_test(tc, rounding_is_no_allocation);
 	tcase_add_test(tc, differences_are_those_to_the_last_profile);
 	tcase_add_test(tc, another_process_begins_anew);
+	tcase_add_test(tc, a_process_is_known_by_its_number);
 	tcase_add_test(tc, profiles_share_a_dictionary_and_equal_resources);
 	tcase_add_test(tc, what_does_not_fit_comes_in_parts_with_the_same_ids);
 	tcase_add_test(tc, a_limit_below_one_sample_still_sends_everything);
