@@ -54,6 +54,7 @@ static const struct oh_setting settings[] = {
 	{ "OTLP", OH_SETTING_SWITCH, AT(otlp), 0, 1, "1", "0 or 1" },
 	{ "PROTOCOL", OH_SETTING_PROTOCOL, AT(protocol), 0, 0, "auto",
 	    "http/protobuf, grpc, pyroscope or auto" },
+	{ "METRICS", OH_SETTING_NUMBER, AT(metrics_every_s), 0, 86400, "0", "seconds, 0 for none" },
 	{ "SPOOL", OH_SETTING_PATH, AT(spool), 0, 0, "auto", "a folder or auto" },
 	{ "COMMAND", OH_SETTING_PATH, AT(command), 0, 0, "auto", "the command otheap or auto" },
 	{ "QUIET", OH_SETTING_SWITCH, AT(quiet), 0, 1, "0", "0 or 1" },

@@ -78,6 +78,7 @@ struct oh_config {
 	char leak_report[PATH_MAX];       /* OTHEAP_LEAK_REPORT: stderr, none or absolute */
 	char leak_suppressions[PATH_MAX]; /* OTHEAP_LEAK_SUPPRESSIONS: none or absolute */
 	char protocol[OH_PROTOCOL_BYTES]; /* OTHEAP_PROTOCOL; the agent reads it itself */
+	uint32_t metrics_every_s;         /* OTHEAP_METRICS, for the agent; 0 = none */
 	char spool[PATH_MAX];             /* OTHEAP_SPOOL, absolute */
 	bool spool_by_user;               /* nobody named it: each user has one */
 	char command[PATH_MAX];           /* OTHEAP_COMMAND: auto, or absolute */

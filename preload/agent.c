@@ -260,13 +260,22 @@ oh_agent_lives(void)
 void
 oh_agent_call(void)
 {
-	const char *const argv[] = { "otheap", "agent", "--spool", oh_config.spool,
-		"--with-processes", NULL };
+	const char *argv[] = { "otheap", "agent", "--spool", oh_config.spool, "--with-processes",
+		NULL, NULL, NULL };
+	struct oh_out every;
 
 	if (!is_trusted(oh_config.spool) || oh_agent_lives())
 		return;
 	if (started_ms != 0 && now_ms() - started_ms >= STAY_MS)
 		tell_ended();
+	/* Pyroscope takes none. */
+	if (oh_config.metrics_every_s > 0 && strcmp(oh_config.protocol, "pyroscope") != 0) {
+		oh_out_reset(&every);
+		oh_out_u64(&every, oh_config.metrics_every_s);
+		oh_out_str(&every, "s");
+		argv[5] = "--metrics";
+		argv[6] = every.text;
+	}
 	int error = oh_launch(argv, true, 0);
 	started_ms = error == 0 ? now_ms() : 0;
 	if (error == -ENOENT)

@@ -64,6 +64,7 @@ static const char help[] =
     "      --otlp=0               no export, also where an endpoint is set\n"
     "      --protocol PROTOCOL    of the export: http/protobuf, grpc, pyroscope, or auto,\n"
     "                             what OTEL_EXPORTER_OTLP_PROTOCOL says (default auto)\n"
+    "      --metrics SECONDS      time between metrics of the agent (default 0, none)\n"
     "      --spool FOLDER         where profiles wait to be sent\n"
     "      --command FILE         otheap, if it is not beside the library or in ../bin\n"
     "      --quiet                nothing on stderr, from the library and from here\n"

@@ -38,6 +38,10 @@ has_spooled() { [ "$(spooled)" -ge "$1" ]; }
 
 # ---- the start -----------------------------------------------------------------------
 
+begin OTHEAP_METRICS=7 "$prog/hold" alloc
+check "with metrics: the agent is started" until_true called
+finish
+check "with metrics" grep -q -e '^agent .* --with-processes --metrics 7s ' "$calls"
 begin OTEL_SERVICE_NAME=shop OTEL_EXPORTER_OTLP_CLIENT_KEY=its/key \
 	OTEL_EXPORTER_OTLP_PROFILES_CERTIFICATE=/its/ca "$prog/hold" alloc
 check "the agent is started" until_true called
