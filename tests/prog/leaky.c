@@ -8,6 +8,9 @@
  * make any, `lost` forgets them, `kept` keeps them in a list that only grows, `among`
  * does so with one of 50 that it makes.
  *
+ * KIND with `child-` before it does it in a child, as a server that goes into the background;
+ * it is forked after one more line of input.
+ *
  * Each of TIMES lines of standard input is a time in milliseconds to work for;
  * `done N` is said after it.  The leak goes by the clock, so that a machine that
  * stops for a while does not change its course.  Traffic, a cache of fixed size and
@@ -17,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "prog.h"
@@ -92,6 +96,15 @@ main(int argc, char **argv)
 
 	if (argc != 4)
 		return 2;
+	if (strncmp(argv[1], "child-", 6) == 0) {
+		int status = 0;
+
+		if (fgets(line, sizeof(line), stdin) == NULL)
+			return 2;
+		if (fork() > 0)
+			return wait(&status) > 0 && status == 0 ? 0 : 1;
+		argv[1] += 6;
+	}
 	if (strcmp(argv[1], "among") == 0)
 		made = 50;
 	keep = made > 1 || strcmp(argv[1], "kept") == 0;
