@@ -28,7 +28,7 @@ END
 chmod 755 "$work/command"
 
 status() {
-	"$otheap" agent --spool "$spool" --status | sed -n "s/^$1  *//p"
+	"$otheap" agent --spool "$spool" --status 2>/dev/null | sed -n "s/^$1  *//p"
 }
 is_running() { status Agent | grep -q '^running'; }
 is_not_running() { ! is_running; }
