@@ -25,6 +25,9 @@ reads      3 stacks: blocks that come within the first half of the time, and sta
 The leak has a call stack of its own, or it is among 0.1 to 1 MB of others that are
 freed after 10 ms to 2 s.
 
+Those of any lifetimes that are named are such as live for longer than the time, which do
+still grow: with 100 seeds 8 of 9, at 1.1 to 2 times.
+
 quiet      of RUNS runs without a leak at most so many name any stack as fit to a
            probability of 5 % for each, at 1 in 10,000
 named      a leak of 8 MiB in blocks of 100 B to 16 KiB, at a constant rate: the right
