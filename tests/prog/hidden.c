@@ -158,12 +158,14 @@ static SITE void
 give_to_child(void)
 {
 	void *volatile p = site_in_child();
+	pid_t parent = getpid();
 
 	CHECK(p != NULL);
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
+		while (getppid() == parent) /* or it was gone before */
 			pause();
+		kill(getpid(), SIGKILL); /* and leave no profile */
 	}
 	p = NULL; /* here */
 }
