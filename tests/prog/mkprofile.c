@@ -2,7 +2,7 @@
 /*
  * mkprofile.c - write a pprof heap profile of a given shape, for tests.
  *
- *   mkprofile [--samples N] [--locations N] [--depth N] [--seed N]
+ *   mkprofile [--samples N] [--locations N] [--depth N] [--trunks N] [--seed N]
  *             [--elf FILE [--base ADDR]] [--drop REGEX] [--interval N]
  *             [--name TEXT] [--pid N] [--time SECONDS] [--comment TEXT]... [--leak CLASS]
  *             [--symbol NAME[+OFFSET]]... OUT
@@ -12,6 +12,9 @@
  * With --elf they are addresses inside the functions of that file's symbol
  * table, as if it had been mapped at ADDR, without names.  --symbol makes one
  * sample whose stack is the symbols given, leaf first.
+ * Stacks are --depth frames deep on average, each drawn for itself.  With --trunks
+ * all are just that deep and share, as those of programs do, all but up to
+ * eight frames at the leaf with one of N stacks.
  * --time is how long after the start of the process it was taken, 12.5 s if not
  * given.  --leak gives each fourth sample the label `leak`.
  * --name is what functions 1, 9, 17 ... are called, whatever bytes those are.
@@ -227,7 +230,7 @@ read_elf(const char *path)
 
 /* ---- the profile ------------------------------------------------------------ */
 
-static uint64_t samples = 1000, locations = 100, depth = 8, interval = 524288;
+static uint64_t samples = 1000, locations = 100, depth = 8, trunks, interval = 524288;
 static const char *odd_name;
 static double time_s = 12.5;
 static uint64_t leak_key, leak_class;
@@ -332,26 +335,47 @@ emit_sample(const uint64_t *ids, uint64_t n, uint64_t size, uint64_t count, uint
 	emit(2, &m);
 }
 
+/* N stacks, leaf first: each goes on from some frame of the one before as that one did to its root.
+ */
+static uint64_t *
+make_trunks(void)
+{
+	uint64_t *all = calloc(trunks * depth + 1, sizeof(*all));
+
+	for (uint64_t t = 0; t < trunks; t++) {
+		uint64_t *ids = all + t * depth, from = t == 0 ? depth : next_random() % depth;
+
+		for (uint64_t i = 0; i < depth; i++)
+			ids[i] = i < from ? next_random() % locations + 1 : ids[i - depth];
+	}
+	return all;
+}
+
 static void
 emit_samples(void)
 {
 	static const uint64_t sizes[] = { 16, 24, 48, 64, 100, 128, 512, 1000, 4096, 65536,
 		1 << 20 };
-	uint64_t *ids = calloc(2 * depth + 1, sizeof(*ids));
+	uint64_t *ids = calloc(2 * depth + 1, sizeof(*ids)), *shared = make_trunks();
 
 	for (uint64_t s = 0; s < samples; s++) {
-		uint64_t n = depth / 2 + next_random() % (depth + 1);
-		uint64_t count = 1 + next_random() % 50;
+		uint64_t n = trunks != 0 ? depth : depth / 2 + next_random() % (depth + 1);
+		uint64_t count = 1 + next_random() % 50, own;
 
 		if (n == 0)
 			n = 1;
-		for (uint64_t i = 0; i < n; i++)
+		own = trunks != 0 && n > 8 ? 1 + next_random() % 8 : n;
+		for (uint64_t i = 0; i < own; i++)
 			ids[i] = i > 0 && next_random() % 16 == 0
 				     ? ids[next_random() % i] /* recursion */
 				     : next_random() % locations + 1;
+		if (own < n)
+			memcpy(ids + own, shared + next_random() % trunks * depth + own,
+			    (n - own) * sizeof(*ids));
 		emit_sample(ids, n, sizes[next_random() % (sizeof(sizes) / sizeof(sizes[0]))],
 		    count, next_random() % 4 ? next_random() % (count + 1) : 0);
 	}
+	free(shared);
 	free(ids);
 }
 
@@ -391,6 +415,8 @@ main(int argc, char **argv)
 			locations = strtoull(argv[i + 1], NULL, 0);
 		else if (strcmp(argv[i], "--depth") == 0)
 			depth = strtoull(argv[i + 1], NULL, 0);
+		else if (strcmp(argv[i], "--trunks") == 0)
+			trunks = strtoull(argv[i + 1], NULL, 0);
 		else if (strcmp(argv[i], "--seed") == 0)
 			seed = strtoull(argv[i + 1], NULL, 0);
 		else if (strcmp(argv[i], "--elf") == 0)
