@@ -72,7 +72,7 @@ oh_idmap_add_slow(struct oh_idmap *m, uint64_t id)
 }
 
 uint32_t
-oh_idmap_find(const struct oh_idmap *m, uint64_t id)
+oh_idmap_find_slow(const struct oh_idmap *m, uint64_t id)
 {
 	uint32_t index_plus1 = 0;
 

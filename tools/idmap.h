@@ -33,18 +33,26 @@ struct oh_idmap {
 /* The number of `id`, a new one if it was never seen. */
 uint32_t oh_idmap_add_slow(struct oh_idmap *m, uint64_t id);
 
-/* The number of `id`, or OH_IDMAP_NONE. */
-uint32_t oh_idmap_find(const struct oh_idmap *m, uint64_t id);
+uint32_t oh_idmap_find_slow(const struct oh_idmap *m, uint64_t id);
 
 void oh_idmap_free(struct oh_idmap *m);
 
-/* Inline because it runs once for each frame of each sample. */
+/* Both are inline because they run once for each frame of each sample. */
 static inline uint32_t
 oh_idmap_add(struct oh_idmap *m, uint64_t id)
 {
 	if (OH_LIKELY(id < m->direct_cap && m->direct[id] != 0))
 		return m->direct[id] - 1;
 	return oh_idmap_add_slow(m, id);
+}
+
+/* The number of `id`, or OH_IDMAP_NONE. */
+static inline uint32_t
+oh_idmap_find(const struct oh_idmap *m, uint64_t id)
+{
+	if (OH_LIKELY(id < m->direct_cap && m->direct[id] != 0))
+		return m->direct[id] - 1;
+	return oh_idmap_find_slow(m, id);
 }
 
 #endif

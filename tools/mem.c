@@ -49,12 +49,10 @@ oh_xrealloc(void *old, size_t count, size_t size)
 }
 
 void *
-oh_xgrow(void *array, size_t *cap, size_t need, size_t size)
+oh_xgrow_slow(void *array, size_t *cap, size_t need, size_t size)
 {
 	size_t want = *cap ? *cap : 16;
 
-	if (need <= *cap)
-		return array;
 	while (want < need)
 		want *= 2;
 	array = oh_xrealloc(array, want, size);

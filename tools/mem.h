@@ -36,6 +36,13 @@ void *oh_xrealloc(void *old, size_t count, size_t size);
  *   array  NULL or from here; *cap elements long, not elements used.
  * Returns the array, perhaps moved; what is new in it is not cleared.
  */
-void *oh_xgrow(void *array, size_t *cap, size_t need, size_t size);
+void *oh_xgrow_slow(void *array, size_t *cap, size_t need, size_t size);
+
+/* Inline because most often there is room, and that is asked for each thing that is read. */
+static inline void *
+oh_xgrow(void *array, size_t *cap, size_t need, size_t size)
+{
+	return OH_LIKELY(need <= *cap) ? array : oh_xgrow_slow(array, cap, need, size);
+}
 
 #endif
