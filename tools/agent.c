@@ -262,6 +262,7 @@ refused(struct agent *a, const struct oh_answer *answer)
 	a->failures = 0;
 	a->next_ms = 0;
 	trouble(a, "refused", answer->text);
+	oh_batch_forget_part(a->batch);
 	/* Which of them is it?  A request of its own for each will tell. */
 	if (answer->smaller && count > 1) {
 		a->alone = count;
@@ -275,7 +276,6 @@ refused(struct agent *a, const struct oh_answer *answer)
 		if (a->alone > 0)
 			a->alone--;
 	}
-	oh_batch_forget_part(a->batch);
 	return true;
 }
 
@@ -521,12 +521,6 @@ oh_agent_run(const struct oh_agent_options *o)
 	struct agent a = { .o = o, .watch = -1, .start_ns = oh_spool_now_ns() };
 	int rc = OH_EXIT_BAD, locked = -1;
 
-	/*
-	 * glibc raises these by itself with the first large block that is freed, and then keeps
-	 * what profiles took: a quarter more at the peak of 100,000 stacks.
-	 */
-	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-	(void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
 	if (oh_spool_open(&a.spool, o->folder, true, &a.fatal))
 		locked = oh_spool_lock(&a.spool, &a.fatal);
 	if (locked == 0)

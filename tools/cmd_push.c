@@ -253,9 +253,6 @@ add(struct push *h, const char *file)
 		if (h->output != NULL)
 			return complain(name, "does not fit into one request with the rest; "
 					      "write fewer at once");
-		/* Standard input cannot be read a second time. */
-		if (strcmp(file, "-") == 0)
-			return complain(name, "too large for one request; give it as a file");
 		if (oh_batch_files(h->batch) == before && before == 0)
 			return complain(name, "too large to be sent");
 		if (!flush(h))

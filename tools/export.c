@@ -311,20 +311,35 @@ pack_gzip(
 	return rc == Z_STREAM_END || oh_error_set(err, "zlib does not end");
 }
 
+static bool
+check_size(size_t bytes, struct oh_error *err)
+{
+	return bytes <= OH_REQUEST_MAX ||
+	       oh_error_set(err, "a request of %zu bytes; at most %llu are sent", bytes,
+		   (unsigned long long)OH_REQUEST_MAX);
+}
+
+bool
+oh_request_take(uint8_t *data, size_t len, struct oh_request *ret, struct oh_error *err)
+{
+	if (!check_size(len, err))
+		return false;
+	*ret = (struct oh_request){ .data = data, .len = len, .plain_len = len };
+	return true;
+}
+
 bool
 oh_request_pack(const struct oh_export *x, const struct iovec *pieces, size_t count,
     struct oh_request *ret, struct oh_error *err)
 {
 	size_t at = x->c->protocol == OH_EXPORT_GRPC ? FRAME_BYTES : 0, end;
-	/* What Pyroscope gets is compressed already. */
-	bool gzip = x->c->gzip && x->c->protocol != OH_EXPORT_PYROSCOPE;
+	bool gzip = x->c->gzip;
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < count; i++)
 		ret->plain_len += pieces[i].iov_len;
-	if (ret->plain_len > OH_REQUEST_MAX)
-		return oh_error_set(err, "a request of %zu bytes; at most %llu are sent",
-		    ret->plain_len, (unsigned long long)OH_REQUEST_MAX);
+	if (!check_size(ret->plain_len, err))
+		return false;
 	if (gzip) {
 		if (!pack_gzip(pieces, count, at, ret, err))
 			return false;

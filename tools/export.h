@@ -46,6 +46,8 @@ void oh_export_limit(struct oh_export *x, bool (*give_up)(void *arg), void *arg)
  */
 bool oh_request_pack(const struct oh_export *x, const struct iovec *pieces, size_t count,
     struct oh_request *ret, struct oh_error *err);
+/* The same of one piece that goes as it is: malloc() gave it, *ret has it from here on if true. */
+bool oh_request_take(uint8_t *data, size_t len, struct oh_request *ret, struct oh_error *err);
 void oh_request_free(struct oh_request *r);
 
 /*

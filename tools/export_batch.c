@@ -4,15 +4,19 @@
  */
 #include "tools/export_batch.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/export_source.h"
 #include "tools/otlp.h"
 #include "tools/otlp_names.h"
+#include "tools/otlp_rows.h"
 #include "tools/profile.h"
 #include "tools/pyroscope.h"
 #include "tools/symbols.h"
@@ -22,8 +26,8 @@
 /* Servers of gRPC take 4 MiB unless they are told otherwise, by gRPC's own default. */
 #define GRPC_REQUEST_DEFAULT (UINT64_C(7) << 19)
 #define REQUEST_DEFAULT (UINT64_C(8) << 20)
-/* Above this a profile and its predecessor are not held at the same time. */
-#define LARGE_FILE (UINT64_C(256) << 10)
+/* Frames of a profile that are kept in memory, 4 bytes each. */
+#define FRAMES_KEPT (UINT64_C(1) << 20)
 /* Most bytes of a file in the spool, compressed. */
 #define FILE_MAX (UINT64_C(256) << 20)
 #define START_SLACK_MS 2000
@@ -55,9 +59,16 @@ struct oh_batch {
 	size_t seen_count, seen_cap;
 	bool whole; /* the last file is in to its end */
 
-	char *part_name; /* the file that a later request gets the rest of; NULL = none */
-	struct oh_spool_stamp part_stamp;
-	size_t part_row;
+	/* What was added last, as long as a later request gets the rest of it, or all. */
+	struct batch_open {
+		char *name;
+		struct oh_profile *p; /* NULL = none */
+		struct oh_spool_origin origin;
+		struct oh_spool_stamp stamp;
+		bool prepared; /* named, and its rows made */
+		struct oh_rows rows;
+		size_t row; /* those before it are in requests that went */
+	} open;
 	struct oh_spool_stamp bad; /* of the file that was OH_BATCH_BAD */
 
 	struct oh_pyroscope pyroscope;
@@ -70,6 +81,12 @@ oh_batch_create(const struct oh_export_config *c, const struct oh_batch_options 
 {
 	struct oh_batch *l = oh_xcalloc(1, sizeof(*l));
 
+	/*
+	 * glibc raises these by itself with the first large block that is freed, and then keeps
+	 * what profiles took: a quarter more at the peak of 100,000 stacks.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
 	l->c = c;
 	l->o = *options;
 	l->encoding.max_bytes = options->max_request != 0       ? options->max_request
@@ -82,12 +99,27 @@ oh_batch_create(const struct oh_export_config *c, const struct oh_batch_options 
 	return l;
 }
 
+static bool
+is_same(const struct oh_spool_origin *a, const struct oh_spool_origin *b)
+{
+	int64_t apart = a->start_ms - b->start_ms;
+
+	return a->known && b->known && a->pid == b->pid && a->key == b->key &&
+	       apart >= -START_SLACK_MS && apart <= START_SLACK_MS;
+}
+
+/* But not of whom a part was sent: what the rest is to be added to is still that. */
 static void
 forget_seen(struct oh_batch *l)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < l->seen_count; i++)
-		oh_otlp_seen_free(l->seen[i].seen);
-	l->seen_count = 0;
+		if (l->open.row > 0 && is_same(&l->seen[i].origin, &l->open.origin))
+			l->seen[kept++] = l->seen[i];
+		else
+			oh_otlp_seen_free(l->seen[i].seen);
+	l->seen_count = kept;
 }
 
 void
@@ -122,8 +154,8 @@ oh_batch_free(struct oh_batch *l)
 	if (l == NULL)
 		return;
 	oh_batch_reset(l);
-	forget_seen(l);
 	oh_batch_forget_part(l);
+	forget_seen(l);
 	oh_spool_let_go(&l->bad);
 	free(l->seen);
 	free(l->files);
@@ -144,13 +176,6 @@ oh_batch_note(void *batch, pid_t pid, uint64_t starttime)
 
 /* ---- add ------------------------------------------------------------------------------------ */
 
-/* What is known of a file that was read, or was not. */
-struct found {
-	bool gone;                   /* it is not there */
-	size_t len;                  /* compressed; 0 = not of a spool */
-	struct oh_spool_stamp stamp; /* the caller's to let go */
-};
-
 /* The same file, to be let go by itself. */
 static struct oh_spool_stamp
 another_hold(const struct oh_spool_stamp *stamp)
@@ -162,68 +187,32 @@ another_hold(const struct oh_spool_stamp *stamp)
 	return ret;
 }
 
-/* Was a part of a file of that name sent?  Then its rest comes from that one. */
-static bool
-is_part(const struct oh_batch *l, const char *name)
-{
-	return l->part_name != NULL && strcmp(l->part_name, name) == 0;
-}
-
-/* The bytes of a waiting file. */
-static uint8_t *
-read_bytes(struct oh_batch *l, const struct oh_spool *s, const char *name, struct found *ret,
-    struct oh_error *err)
-{
-	uint8_t *bytes;
-
-	if (is_part(l, name)) {
-		bytes = oh_spool_read_again(&l->part_stamp, &ret->len);
-		if (bytes != NULL) {
-			ret->stamp = another_hold(&l->part_stamp);
-			return bytes;
-		}
-		oh_batch_forget_part(l);
-	}
-	return oh_spool_read(s, name, FILE_MAX, &ret->len, &ret->stamp, err);
-}
-
+/*
+ * Read a profile of the spool, or the file at a path; NULL with *err.  What is
+ * large leaves its frames in the file.  *ret_stamp is the caller's in any case.
+ */
 static struct oh_profile *
-read_profile(struct oh_batch *l, const struct oh_spool *s, const char *name, struct found *ret,
-    struct oh_error *err)
+read_profile(const struct oh_batch *l, const struct oh_spool *s, const char *name,
+    struct oh_spool_stamp *ret_stamp, struct oh_error *err)
 {
 	uint64_t most = l->o.max_profile != 0 ? l->o.max_profile : OH_PROFILE_MAX_DEFAULT;
-	struct oh_profile *p;
-	uint8_t *bytes;
+	struct stat st;
+	int fd = -1;
 
-	memset(ret, 0, sizeof(*ret));
-	if (s == NULL)
+	*ret_stamp = (struct oh_spool_stamp){ .fd = -1 };
+	if (s != NULL) {
+		if (!oh_spool_open_file(s, name, FILE_MAX, ret_stamp, err))
+			return NULL;
+		fd = another_hold(ret_stamp).fd;
+	} else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISREG(st.st_mode)) {
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+	} else {
 		return oh_profile_read(name, most, err);
-	bytes = read_bytes(l, s, name, ret, err);
-	if (bytes == NULL) {
-		ret->gone = faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
-		return NULL;
 	}
-	p = oh_profile_read_mem(bytes, ret->len, most, err);
-	free(bytes);
-	return p;
-}
-
-static bool
-is_same(const struct oh_spool_origin *a, const struct oh_spool_origin *b)
-{
-	int64_t apart = a->start_ms - b->start_ms;
-
-	return a->known && b->known && a->pid == b->pid && a->key == b->key &&
-	       apart >= -START_SLACK_MS && apart <= START_SLACK_MS;
-}
-
-static bool
-is_seen(const struct oh_batch *l, const struct oh_spool_origin *origin)
-{
-	for (size_t i = 0; i < l->seen_count; i++)
-		if (is_same(&l->seen[i].origin, origin))
-			return true;
-	return false;
+	if (fd >= 0)
+		return oh_profile_open(fd, most, FRAMES_KEPT, err);
+	oh_error_set(err, "%s", strerror(errno));
+	return NULL;
 }
 
 /* What was sent of this program before; NULL if nothing is known of who wrote it. */
@@ -231,9 +220,9 @@ static struct oh_otlp_seen *
 find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_origin *origin)
 {
 	char previous[NAME_MAX + 1];
+	struct oh_spool_stamp stamp;
 	struct oh_error err = { "" };
 	struct oh_otlp_seen *seen;
-	struct found found;
 
 	if (!origin->known)
 		return NULL;
@@ -242,11 +231,11 @@ find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_or
 			return l->seen[i].seen;
 	seen = oh_otlp_seen_create();
 	if (s != NULL && oh_spool_previous(s, origin, previous)) {
-		struct oh_profile *p = read_profile(l, s, previous, &found, &err);
+		struct oh_profile *p = read_profile(l, s, previous, &stamp, &err);
 
-		oh_spool_let_go(&found.stamp);
 		if (p != NULL)
-			oh_otlp_seen_advance(seen, p, &l->encoding);
+			oh_otlp_seen_advance(seen, p, NULL);
+		oh_spool_let_go(&stamp);
 		oh_profile_free(p);
 	}
 	l->seen = oh_xgrow(l->seen, &l->seen_cap, l->seen_count + 1, sizeof(*l->seen));
@@ -254,103 +243,119 @@ find_seen(struct oh_batch *l, const struct oh_spool *s, const struct oh_spool_or
 	return seen;
 }
 
+/* The profile at hand is in the request, to its end or not. */
 static void
-keep_file(struct oh_batch *l, const char *name, const struct oh_spool_origin *origin, bool whole)
+keep_file(struct oh_batch *l, bool whole)
 {
+	const struct batch_open *o = &l->open;
+
 	l->files = oh_xgrow(l->files, &l->cap, l->count + 1, sizeof(*l->files));
-	l->files[l->count++] = (struct batch_file){ strdup(name), *origin, { .fd = -1 } };
+	l->files[l->count++] =
+	    (struct batch_file){ strdup(o->name), o->origin, another_hold(&o->stamp) };
 	l->whole = whole;
 }
 
-static enum oh_batched
-add_otlp(struct oh_batch *l, const struct oh_spool *s, const char *name, struct oh_profile *p,
-    const struct oh_spool_origin *origin)
+/*
+ * Have this file in l->open: of which a part was sent, whatever has its name now,
+ * as it was left; else anew.
+ */
+static bool
+open_profile(struct oh_batch *l, const struct oh_spool *s, const char *name, struct oh_error *err)
 {
-	struct oh_otlp_seen *seen = find_seen(l, s, origin);
-	struct oh_otlp_source from = { .seen = seen };
-	size_t row = is_part(l, name) ? l->part_row : 0;
-	enum oh_otlp_added rc;
+	struct batch_open *o = &l->open;
 
-	from.resource = oh_sources_find(l->sources, p, &from.root);
-	if (l->names != NULL)
-		oh_names_resolve(l->names, p, from.root);
-	oh_symbols_demangle(p);
-	rc = oh_otlp_add(l->otlp, p, &from, &row);
-	if (rc == OH_OTLP_FULL)
-		return OH_BATCH_FULL;
+	if (o->p != NULL && strcmp(o->name, name) == 0)
+		return true;
 	oh_batch_forget_part(l);
-	if (rc == OH_OTLP_PART) {
-		l->part_name = strdup(name);
-		l->part_row = row;
-		keep_file(l, name, origin, false);
+	o->p = read_profile(l, s, name, &o->stamp, err);
+	if (o->p == NULL) {
+		l->bad = o->stamp;
+		o->stamp = (struct oh_spool_stamp){ .fd = -1 };
+		return false;
+	}
+	o->name = strdup(name);
+	oh_spool_origin(&o->origin, o->p);
+	return true;
+}
+
+static enum oh_batched
+add_otlp(struct oh_batch *l, struct oh_otlp_seen *seen, struct oh_error *err)
+{
+	struct batch_open *o = &l->open;
+	struct oh_otlp_source from = { .seen = seen, .rows = &o->rows };
+
+	from.resource = oh_sources_find(l->sources, o->p, &from.root);
+	if (!o->prepared) {
+		if (l->names != NULL)
+			oh_names_resolve(l->names, o->p, from.root);
+		oh_symbols_demangle(o->p);
+		oh_rows_make(&o->rows, o->p, l->encoding.numeric_labels);
+		o->prepared = true;
+	}
+	switch (oh_otlp_add(l->otlp, o->p, &from, &o->row)) {
+	case OH_OTLP_FULL:
 		return OH_BATCH_FULL;
+	case OH_OTLP_PART:
+		keep_file(l, false);
+		return OH_BATCH_FULL;
+	case OH_OTLP_ADDED:
+		break;
+	case OH_OTLP_BAD:
+		oh_error_set(err, "%s", oh_profile_trouble(o->p));
+		return OH_BATCH_BAD;
 	}
 	if (seen != NULL)
-		oh_otlp_seen_advance(seen, p, &l->encoding);
-	keep_file(l, name, origin, true);
+		oh_otlp_seen_advance(seen, o->p, &o->rows);
 	return OH_BATCH_ADDED;
 }
 
 /* One file is one request. */
 static enum oh_batched
-add_pyroscope(struct oh_batch *l, const struct oh_spool *s, const char *name, struct oh_profile *p,
-    const struct oh_spool_origin *origin, struct oh_error *err)
+add_pyroscope(struct oh_batch *l, struct oh_otlp_seen *seen, struct oh_error *err)
 {
-	struct oh_otlp_seen *seen = find_seen(l, s, origin);
+	struct oh_profile *p = l->open.p;
 	const struct oh_resource *resource;
 	const char *root;
+	bool good;
 
-	if (l->count > 0)
-		return OH_BATCH_FULL;
 	resource = oh_sources_find(l->sources, p, &root);
 	if (l->names != NULL)
 		oh_names_resolve(l->names, p, root);
 	oh_symbols_demangle(p);
-	if (!oh_pyroscope_make(&l->pyroscope, p, seen, resource, err))
-		return OH_BATCH_GONE;
-	keep_file(l, name, origin, true);
-	return OH_BATCH_ADDED;
+	good = oh_pyroscope_make(&l->pyroscope, p, seen, resource, err);
+	if (oh_profile_trouble(p) == NULL)
+		return good ? OH_BATCH_ADDED : OH_BATCH_GONE;
+	oh_pyroscope_free(&l->pyroscope);
+	oh_error_set(err, "%s", oh_profile_trouble(p));
+	return OH_BATCH_BAD;
 }
 
 enum oh_batched
 oh_batch_add(struct oh_batch *l, const struct oh_spool *s, const char *name, struct oh_error *err)
 {
-	struct oh_spool_origin origin;
-	struct oh_profile *p;
+	struct oh_otlp_seen *seen;
 	enum oh_batched rc;
-	struct found found;
 
 	if (l->count == FILES_MAX || (l->c->protocol == OH_EXPORT_PYROSCOPE && l->count > 0))
 		return OH_BATCH_FULL;
 	if (l->count == 0 && s != NULL)
 		forget_seen(l); /* by now it is under sent/, or was refused */
 	oh_spool_let_go(&l->bad);
-	p = read_profile(l, s, name, &found, err);
-	if (p == NULL) {
-		l->bad = found.stamp;
-		return found.gone ? OH_BATCH_GONE : OH_BATCH_BAD;
-	}
-	oh_spool_origin(&origin, p);
-	if (s != NULL && found.len > LARGE_FILE && origin.known && !is_seen(l, &origin)) {
-		oh_profile_free(p);
-		oh_spool_let_go(&found.stamp);
-		(void)find_seen(l, s, &origin);
-		p = read_profile(l, s, name, &found, err);
-		if (p == NULL) {
-			oh_spool_let_go(&found.stamp);
-			return OH_BATCH_GONE;
-		}
-	}
-	rc = l->c->protocol == OH_EXPORT_PYROSCOPE ? add_pyroscope(l, s, name, p, &origin, err)
-						   : add_otlp(l, s, name, p, &origin);
-	oh_profile_free(p);
-	if (l->count > 0 && strcmp(l->files[l->count - 1].name, name) == 0) {
-		l->files[l->count - 1].stamp = found.stamp;
-		if (is_part(l, name))
-			l->part_stamp = another_hold(&found.stamp);
-	} else {
-		oh_spool_let_go(&found.stamp);
-	}
+	if (!open_profile(l, s, name, err))
+		return s != NULL && faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0
+			   ? OH_BATCH_GONE
+			   : OH_BATCH_BAD;
+	seen = find_seen(l, s, &l->open.origin);
+	rc = l->c->protocol == OH_EXPORT_PYROSCOPE ? add_pyroscope(l, seen, err)
+						   : add_otlp(l, seen, err);
+	if (rc == OH_BATCH_ADDED)
+		keep_file(l, true);
+	if (rc == OH_BATCH_BAD)
+		l->bad = another_hold(&l->open.stamp);
+	/* Of a spool, all of it may have been replaced by the next time; standard input is read
+	 * once. */
+	if (rc != OH_BATCH_FULL || (s != NULL && l->open.row == 0))
+		oh_batch_forget_part(l);
 	return rc;
 }
 
@@ -388,39 +393,42 @@ oh_batch_wrong(const struct oh_batch *l)
 void
 oh_batch_forget_part(struct oh_batch *l)
 {
-	free(l->part_name);
-	l->part_name = NULL;
-	l->part_row = 0;
-	oh_spool_let_go(&l->part_stamp);
+	oh_profile_free(l->open.p);
+	oh_rows_release(&l->open.rows);
+	oh_spool_let_go(&l->open.stamp);
+	free(l->open.name);
+	l->open = (struct batch_open){ .stamp.fd = -1 };
 }
 
 const char *
 oh_batch_part(const struct oh_batch *l)
 {
-	return l->part_name;
+	return l->open.row > 0 ? l->open.name : NULL;
 }
 
 /* ---- send -------------------------------------------------------------------------------------
  */
 
+/* What is packed is all that is needed from here on. */
 static bool
 pack(struct oh_batch *l, const struct oh_export *x, struct oh_error *err)
 {
-	struct iovec one = { l->pyroscope.body, l->pyroscope.len };
-	const struct iovec *pieces = &one;
-	size_t count = 1, len;
-	bool good;
+	const struct iovec *pieces;
+	size_t count, len;
 
 	if (l->packed)
 		return true;
-	if (l->c->protocol != OH_EXPORT_PYROSCOPE)
-		pieces = oh_otlp_finish(l->otlp, &count, &len);
-	good = oh_request_pack(x, pieces, count, &l->request, err);
-	l->packed = good;
-	/* What is packed is all that is needed from here on. */
-	if (good && l->c->protocol != OH_EXPORT_PYROSCOPE)
+	if (l->c->protocol == OH_EXPORT_PYROSCOPE) {
+		l->packed = oh_request_take(l->pyroscope.body, l->pyroscope.len, &l->request, err);
+		if (l->packed)
+			l->pyroscope.body = NULL;
+		return l->packed;
+	}
+	pieces = oh_otlp_finish(l->otlp, &count, &len);
+	l->packed = oh_request_pack(x, pieces, count, &l->request, err);
+	if (l->packed)
 		oh_otlp_reset(l->otlp);
-	return good;
+	return l->packed;
 }
 
 void
@@ -450,14 +458,7 @@ oh_batch_request(const struct oh_batch *l)
 uint8_t *
 oh_batch_message(struct oh_batch *l, size_t *ret_len)
 {
-	uint8_t *copy;
-
-	if (l->c->protocol != OH_EXPORT_PYROSCOPE)
-		return oh_otlp_finish_flat(l->otlp, ret_len);
-	copy = oh_xrealloc(NULL, l->pyroscope.len + 1, 1);
-	memcpy(copy, l->pyroscope.body, l->pyroscope.len);
-	*ret_len = l->pyroscope.len;
-	return copy;
+	return oh_otlp_finish_flat(l->otlp, ret_len);
 }
 
 bool

@@ -75,7 +75,7 @@ void oh_batch_forget_part(struct oh_batch *l);
 /* Send once; packed the first time.  A request that is too large is answered as refused. */
 void oh_batch_send(struct oh_batch *l, struct oh_export *x, struct oh_answer *ret);
 const struct oh_request *oh_batch_request(const struct oh_batch *l);
-/* The message as it is, before compression and framing; free() it.  NULL if it is empty. */
+/* The OTLP message as it is, before compression and framing; free() it.  NULL if it is empty. */
 uint8_t *oh_batch_message(struct oh_batch *l, size_t *ret_len);
 
 /* Free what the request holds, but for the names. */

@@ -115,6 +115,24 @@ abandoned(struct oh_input *in)
 	return n == 0; /* else EAGAIN: there is a writer that takes its time */
 }
 
+static struct oh_input *
+of_fd(int fd, bool own, uint64_t max_bytes)
+{
+	struct oh_input *in = oh_xcalloc(1, sizeof(*in));
+
+	in->fd = fd;
+	in->own_fd = own;
+	in->max_bytes = max_bytes;
+	in->raw_buf = oh_xrealloc(NULL, RAW_BYTES, 1);
+	return in;
+}
+
+struct oh_input *
+oh_input_open_fd(int fd, uint64_t max_bytes, struct oh_error *err)
+{
+	return opened(of_fd(fd, false, max_bytes), err);
+}
+
 struct oh_input *
 oh_input_open(const char *path, uint64_t max_bytes, struct oh_error *err)
 {
@@ -129,11 +147,7 @@ oh_input_open(const char *path, uint64_t max_bytes, struct oh_error *err)
 			(void)close(fd);
 		return NULL;
 	}
-	in = oh_xcalloc(1, sizeof(*in));
-	in->fd = fd;
-	in->own_fd = own;
-	in->max_bytes = max_bytes;
-	in->raw_buf = oh_xrealloc(NULL, RAW_BYTES, 1);
+	in = of_fd(fd, own, max_bytes);
 	if (own && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && abandoned(in)) {
 		oh_error_set(err, "nobody writes to this pipe");
 		oh_input_free(in);

@@ -17,13 +17,15 @@
 struct oh_input;
 
 /*
- * Open the file `path`, or stdin for "-", or `len` bytes at `mem`.
+ * Open the file `path`, or stdin for "-", or what a descriptor still has, which
+ * stays the caller's, or `len` bytes at `mem`.
  *
  *   max_bytes  most bytes that may come out, unpacked; more is an error.  The
  *              input's own memory stays below twice that.
  * Returns NULL with the reason in *err.  oh_input_free takes NULL.
  */
 struct oh_input *oh_input_open(const char *path, uint64_t max_bytes, struct oh_error *err);
+struct oh_input *oh_input_open_fd(int fd, uint64_t max_bytes, struct oh_error *err);
 struct oh_input *oh_input_open_mem(
     const void *mem, size_t len, uint64_t max_bytes, struct oh_error *err);
 void oh_input_free(struct oh_input *in);

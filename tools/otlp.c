@@ -182,7 +182,7 @@ struct adding {
 	const struct oh_profile *p;
 	const struct oh_otlp_seen *seen; /* of this process, or NULL */
 	bool ours;                       /* otheap wrote the file: alloc_* are since the start */
-	struct oh_rows rows;
+	const struct oh_rows *rows;
 	struct oh_dict_source source;
 	struct oh_bytes row;      /* one sample */
 	struct oh_bytes *samples; /* [type]: fields of a Profile */
@@ -219,9 +219,9 @@ size_now(const struct adding *a)
 static bool
 take_values(struct adding *a, size_t row)
 {
-	const int64_t *from = a->rows.values + row * a->p->type_count;
+	const int64_t *from = a->rows->values + row * a->p->type_count;
 	const struct oh_seen_item *before =
-	    a->seen != NULL ? oh_seen_find(a->seen, a->rows.rows[row].key) : NULL;
+	    a->seen != NULL ? oh_seen_find(a->seen, a->rows->rows[row].key) : NULL;
 	bool grew = before == NULL || oh_seen_grew(before, &a->seen_bytes, from), any = false;
 
 	for (size_t t = 0; t < a->p->type_count; t++) {
@@ -241,7 +241,7 @@ take_values(struct adding *a, size_t row)
 static void
 put_row(struct adding *a, size_t row)
 {
-	uint32_t sample = a->rows.rows[row].sample;
+	uint32_t sample = a->rows->rows[row].sample;
 	const struct oh_dict_labels *labels = oh_dict_labels(&a->source, sample);
 	Sample m = SAMPLE_INIT;
 
@@ -275,7 +275,7 @@ put_rows(struct adding *a, bool alone)
 	size_t *len_before = oh_xcalloc(types, sizeof(*len_before));
 	struct oh_dict_mark mark;
 
-	for (; row < a->rows.count; row++) {
+	for (; row < a->rows->count; row++) {
 		if (!take_values(a, row))
 			continue;
 		oh_dict_mark(&a->o->dict, &mark);
@@ -343,7 +343,7 @@ make_id(const struct adding *a, size_t type, uint8_t ret[32])
 		oh_profile_comment(p, "pid: "),
 	};
 	uint64_t numbers[] = { (uint64_t)p->time_ns, (uint64_t)p->duration_ns, (uint64_t)p->period,
-		a->rows.digest[0], a->rows.digest[1], a->first_row };
+		a->rows->digest[0], a->rows->digest[1], a->first_row };
 	struct oh_sha sha;
 
 	oh_sha256_init(&sha);
@@ -417,6 +417,8 @@ put_profile(struct adding *a, size_t type)
 	oh_bytes_field(&o->body, SCOPE_PROFILES_PROFILES, len + a->samples[type].len);
 	oh_bytes_add(&o->body, head, len);
 	oh_bytes_add(&o->body, a->samples[type].b, a->samples[type].len);
+	free(a->samples[type].b);
+	a->samples[type] = (struct oh_bytes){ .b = NULL };
 	o->profiles++;
 	o->samples += a->sample_count[type];
 }
@@ -459,8 +461,11 @@ oh_otlp_add(
 	struct adding a = { .o = o, .p = p, .first_row = *row };
 	size_t types = p->type_count, groups = o->group_count, next, end = o->body.len;
 	bool alone = o->profiles == 0, all, any;
+	const char *trouble;
 	struct oh_dict_mark mark;
+	struct oh_rows own = { .rows = NULL };
 
+	a.rows = from->rows != NULL ? from->rows : &own;
 	a.ours = oh_profile_comment(p, "otheap ") != NULL;
 	a.seen = oh_seen_fits(from->seen, p) ? from->seen : NULL;
 	a.samples = oh_xcalloc(types, sizeof(*a.samples));
@@ -470,7 +475,8 @@ oh_otlp_add(
 	for (size_t t = 0; t < types; t++)
 		a.seen_type[t] = oh_seen_type(p, t);
 	oh_seen_bytes_of(&a.seen_bytes, p);
-	oh_rows_make(&a.rows, p, o->numeric);
+	if (from->rows == NULL)
+		oh_rows_make(&own, p, o->numeric);
 	oh_dict_begin(&a.source, &o->dict, p, o->files, from->root ? from->root : "", o->numeric);
 
 	oh_dict_mark(&o->dict, &mark);
@@ -480,11 +486,12 @@ oh_otlp_add(
 		a.around += o->groups[i].resource.len + GROUP_ROOM;
 	take_attributes(&a);
 	next = put_rows(&a, alone);
-	all = next >= a.rows.count;
+	trouble = oh_profile_trouble(p);
+	all = next >= a.rows->count;
 	any = false;
 	for (size_t t = 0; t < types; t++)
 		any |= a.sample_count[t] != 0;
-	if (any && (all || alone)) {
+	if (any && (all || alone) && trouble == NULL) {
 		put_profiles(&a);
 		o->groups[o->group_count - 1].end = o->body.len;
 		*row = next;
@@ -495,7 +502,7 @@ oh_otlp_add(
 	}
 
 	oh_dict_end(&a.source);
-	oh_rows_release(&a.rows);
+	oh_rows_release(&own);
 	for (size_t t = 0; t < types; t++)
 		free(a.samples[t].b);
 	free(a.samples);
@@ -503,6 +510,8 @@ oh_otlp_add(
 	free(a.values);
 	free(a.seen_type);
 	free(a.row.b);
+	if (trouble != NULL)
+		return OH_OTLP_BAD;
 	return all ? OH_OTLP_ADDED : alone ? OH_OTLP_PART : OH_OTLP_FULL;
 }
 

@@ -62,6 +62,7 @@ struct oh_otlp_options {
 	bool numeric_labels;     /* send them, too: more samples, one for each size */
 };
 
+struct oh_rows;      /* tools/otlp_rows.h */
 struct oh_otlp;      /* a request that is being built */
 struct oh_otlp_seen; /* what of one process has been sent */
 
@@ -73,6 +74,7 @@ enum oh_otlp_added {
 	OH_OTLP_ADDED, /* all of it is in the request (which may be nothing: see below) */
 	OH_OTLP_FULL,  /* nothing was added: it does not fit.  Send, reset, add again */
 	OH_OTLP_PART,  /* the first rows were added: send, reset, add again with the same *row */
+	OH_OTLP_BAD, /* nothing was added: the profile cannot be read again, oh_profile_trouble() */
 };
 
 /* Where a profile comes from. */
@@ -80,6 +82,7 @@ struct oh_otlp_source {
 	const struct oh_resource *resource; /* the process */
 	const struct oh_otlp_seen *seen;    /* what was sent of it; NULL = nothing */
 	const char *root;                   /* folder below which its files are; NULL = "" */
+	const struct oh_rows *rows;         /* of the profile; NULL = they are made for each call */
 };
 
 /*
@@ -130,6 +133,8 @@ void oh_otlp_reset(struct oh_otlp *o);
  * profile, advance, keep the bytes until they have arrived or were refused.  An
  * agent that starts anew makes its `seen` of the last profile it sent, which is
  * the same, so what is sent again has the same contents under the same IDs.
+ * `rows` are those that the profile was added with; NULL: made here, without
+ * numeric labels.  Of a profile that cannot be read again nothing is known.
  *
  * Values of one stack differ by one between profiles without an allocation, as
  * they are rounded: such a difference is not sent (otlp_rows.h), or a stack that
@@ -137,7 +142,7 @@ void oh_otlp_reset(struct oh_otlp *o);
  */
 struct oh_otlp_seen *oh_otlp_seen_create(void);
 void oh_otlp_seen_advance(
-    struct oh_otlp_seen *s, const struct oh_profile *p, const struct oh_otlp_options *options);
+    struct oh_otlp_seen *s, const struct oh_profile *p, const struct oh_rows *rows);
 void oh_otlp_seen_free(struct oh_otlp_seen *s);
 size_t oh_otlp_seen_bytes(const struct oh_otlp_seen *s); /* memory it takes */
 

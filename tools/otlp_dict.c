@@ -384,13 +384,13 @@ location_of(struct oh_dict_source *s, uint32_t location)
 uint32_t
 oh_dict_stack(struct oh_dict_source *s, uint32_t sample)
 {
-	const struct oh_profile *p = s->p;
-	uint32_t from = p->frame_at[sample], n = p->frame_at[sample + 1] - from;
+	const uint32_t *frames;
+	uint32_t n = oh_profile_stack(s->p, sample, &frames);
 	Stack m = STACK_INIT;
 
 	s->stack = oh_xgrow(s->stack, &s->stack_cap, n, sizeof(*s->stack));
 	for (uint32_t i = 0; i < n; i++)
-		s->stack[i] = (int32_t)location_of(s, p->frames[from + i]);
+		s->stack[i] = (int32_t)location_of(s, frames[i]);
 	m.n_location_indices = n;
 	m.location_indices = s->stack;
 	/* Room for the most it can be, instead of counting first: this is most of the work. */

@@ -139,10 +139,12 @@ oh_rows_make(struct oh_rows *r, const struct oh_profile *p, bool numeric)
 	for (size_t s = 0; s < p->sample_count; s++) {
 		uint64_t a = label[p->label_set[s]], b = ~a;
 		const int64_t *values = p->values + s * types;
+		const uint32_t *frames;
+		uint32_t depth = oh_profile_stack(p, s, &frames);
 		size_t i;
 
-		for (uint32_t f = p->frame_at[s]; f < p->frame_at[s + 1]; f++) {
-			uint64_t k = location[p->frames[f]];
+		for (uint32_t f = 0; f < depth; f++) {
+			uint64_t k = location[frames[f]];
 
 			a = (a ^ k) * ODD_A;
 			b = (b + k) * ODD_B;

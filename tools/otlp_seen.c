@@ -153,20 +153,25 @@ copy(const char *s)
 }
 
 void
-oh_otlp_seen_advance(
-    struct oh_otlp_seen *s, const struct oh_profile *p, const struct oh_otlp_options *options)
+oh_otlp_seen_advance(struct oh_otlp_seen *s, const struct oh_profile *p, const struct oh_rows *rows)
 {
 	const char *program = oh_profile_comment(p, "program: ");
 	const char *pid = oh_profile_comment(p, "pid: ");
 	const char *process = oh_profile_comment(p, "process: ");
 	size_t types = p->type_count;
-	struct oh_rows rows;
+	struct oh_rows own = { .rows = NULL };
 
-	if (!oh_seen_fits(s, p))
+	if (rows == NULL) {
+		oh_rows_make(&own, p, false);
+		rows = &own;
+	}
+	if (!oh_seen_fits(s, p) || oh_profile_trouble(p) != NULL)
 		forget(s);
-	if (program == NULL || pid == NULL ||
-	    (s->program != NULL && p->duration_ns < s->duration_ns))
+	if (program == NULL || pid == NULL || oh_profile_trouble(p) != NULL ||
+	    (s->program != NULL && p->duration_ns < s->duration_ns)) {
+		oh_rows_release(&own);
 		return;
+	}
 	s->count = 0;
 	if (s->slot_count > 0)
 		memset(s->slots, 0, s->slot_count * sizeof(*s->slots));
@@ -177,16 +182,15 @@ oh_otlp_seen_advance(
 	}
 	s->time_ns = p->time_ns;
 	s->duration_ns = p->duration_ns;
-	oh_rows_make(&rows, p, options != NULL && options->numeric_labels);
 	for (size_t t = 0; t < types; t++) {
 		int which = oh_seen_type(p, t);
 
-		for (size_t row = 0; which >= 0 && row < rows.count; row++) {
-			int64_t value = rows.values[row * types + t];
+		for (size_t row = 0; which >= 0 && row < rows->count; row++) {
+			int64_t value = rows->values[row * types + t];
 
 			if (value > 0)
-				item_of(s, rows.rows[row].key)->values[which] = value;
+				item_of(s, rows->rows[row].key)->values[which] = value;
 		}
 	}
-	oh_rows_release(&rows);
+	oh_rows_release(&own);
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/profile_reader.h"
+
 void
 oh_profile_free(struct oh_profile *p)
 {
@@ -18,6 +20,7 @@ oh_profile_free(struct oh_profile *p)
 	free(p->types);
 	free(p->frame_at);
 	free(p->frames);
+	oh_profile_source_free(p->source);
 	free(p->values);
 	free(p->label_set);
 	free(p->label_at);

@@ -61,11 +61,13 @@ struct oh_profile {
 	/*
 	 * Sample i has frames[frame_at[i] .. frame_at[i + 1]), leaf first, each
 	 * a location; values[i * type_count ..]; and the labels of set
-	 * label_set[i].
+	 * label_set[i].  With a `source` the frames have stayed in the file:
+	 * oh_profile_stack() tells them.
 	 */
 	size_t sample_count;
-	uint32_t *frame_at; /* sample_count + 1 of them */
+	uint32_t *frame_at; /* sample_count + 1 of them; NULL with a source, as frames is */
 	uint32_t *frames;
+	struct oh_profile_source *source; /* NULL, or where the frames are */
 	int64_t *values;
 	uint32_t *label_set;
 
@@ -120,6 +122,31 @@ struct oh_profile *oh_profile_read_input(struct oh_input *in, struct oh_error *e
 void oh_profile_free(struct oh_profile *p);
 
 /*
+ * The same of a file that is open, for who needs each stack but once or twice:
+ * where there are more than frames_max frames they stay in the file, and memory
+ * does not depend on how deep the stacks are.  fd is the profile's from here on,
+ * also if there is none.  From what cannot be read again all frames are kept.
+ */
+struct oh_profile *oh_profile_open(
+    int fd, uint64_t max_bytes, size_t frames_max, struct oh_error *err);
+
+/*
+ * The frames of a sample, leaf first, until the next call.  With a source the
+ * file is read up to there, from its beginning where the sample comes before
+ * the last one asked for: ask in ascending order.  Where it cannot be read
+ * again, all stacks are empty from then on and oh_profile_trouble() says why,
+ * which is NULL until then.
+ */
+static inline uint32_t oh_profile_stack(
+    const struct oh_profile *p, size_t sample, const uint32_t **ret);
+uint32_t oh_profile_stack_of_file(
+    struct oh_profile_source *from, size_t sample, const uint32_t **ret);
+const char *oh_profile_trouble(const struct oh_profile *p);
+
+/* Let sample `to` have the frames of `from`, which is not below it; in ascending order of both. */
+void oh_profile_move_stack(struct oh_profile *p, size_t to, size_t from);
+
+/*
  * Append a string or a function (all its indices valid); returns its index.
  * Once the strings reach 4 GiB in all, further ones become "" (index 0).
  */
@@ -150,6 +177,15 @@ static inline int64_t
 oh_profile_value(const struct oh_profile *p, size_t sample, unsigned type)
 {
 	return p->values[sample * p->type_count + type];
+}
+
+static inline uint32_t
+oh_profile_stack(const struct oh_profile *p, size_t sample, const uint32_t **ret)
+{
+	if (OH_UNLIKELY(p->source != NULL))
+		return oh_profile_stack_of_file(p->source, sample, ret);
+	*ret = p->frames + p->frame_at[sample];
+	return p->frame_at[sample + 1] - p->frame_at[sample];
 }
 
 /* a + b, at most INT64_MAX and at least INT64_MIN. */

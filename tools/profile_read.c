@@ -468,53 +468,66 @@ other_format(const uint8_t *b, size_t len)
 	return NULL;
 }
 
+int
+oh_reader_field(
+    struct oh_input *in, struct oh_wire_field *ret, size_t *ret_len, struct oh_error *err)
+{
+	/* A tag and a length take at most 20 bytes; with fewer left, oh_wire_next() decides. */
+	const uint8_t *b;
+	size_t have = oh_input_peek(in, 20, &b, err);
+	struct oh_wire w = { b, b + have };
+	uint64_t tag, len;
+	int rc;
+
+	if (have != 0 && oh_wire_varint(&w, &tag) && (tag & 7) == OH_WIRE_BYTES &&
+	    oh_wire_varint(&w, &len) && len <= OH_PROFILE_MAX_LIMIT) {
+		size_t whole = (size_t)(w.at - b) + (size_t)len;
+
+		have = oh_input_peek(in, whole, &b, err);
+		if (have < whole)
+			oh_error_set(err, "not a pprof profile, or cut short: a field is longer "
+					  "than what follows");
+	}
+	if (err->text[0] != '\0')
+		return -1;
+	w = (struct oh_wire){ b, b + have };
+	rc = oh_wire_next(&w, ret);
+	if (rc < 0)
+		oh_error_set(err, "not a pprof profile, or damaged: malformed field");
+	*ret_len = (size_t)(w.at - b);
+	return rc;
+}
+
 static bool
 read_fields(struct oh_reader *r, struct oh_input *in)
 {
 	const uint8_t *b;
-	size_t have = oh_input_peek(in, 20, &b, r->err);
+	size_t have = oh_input_peek(in, 20, &b, r->err), len;
 	const char *other = other_format(b, have);
+	struct oh_wire_field f;
+	int rc;
 
 	if (other != NULL)
 		return oh_error_set(r->err, "not a pprof profile but %s", other);
 	if (have == 0)
 		return oh_error_set(r->err, "the file is empty");
 
-	/* A tag and a length take at most 20 bytes; with fewer left, oh_wire_next() decides. */
-	while ((have = oh_input_peek(in, 20, &b, r->err)) > 0) {
-		struct oh_wire w = { b, b + have }, probe = w;
-		struct oh_wire_field f;
-		uint64_t tag, len;
-
-		if (oh_wire_varint(&probe, &tag) && (tag & 7) == OH_WIRE_BYTES &&
-		    oh_wire_varint(&probe, &len)) {
-			size_t head = (size_t)(probe.at - b);
-
-			if (len > OH_PROFILE_MAX_LIMIT)
-				return oh_reader_malformed(r, "field");
-			have = oh_input_peek(in, head + (size_t)len, &b, r->err);
-			if (have < head + (size_t)len && r->err->text[0] == '\0')
-				return oh_error_set(r->err, "not a pprof profile, or cut short: a "
-							    "field is longer than what follows");
-			w = (struct oh_wire){ b, b + have };
-		}
-		if (r->err->text[0] != '\0')
-			return false;
-		if (oh_wire_next(&w, &f) < 0)
-			return oh_reader_malformed(r, "field");
+	while ((rc = oh_reader_field(in, &f, &len, r->err)) > 0) {
 		if (!add_field(r, &f))
 			return false;
-		oh_input_skip(in, (size_t)(w.at - b));
+		oh_input_skip(in, len);
 	}
-	return r->err->text[0] == '\0';
+	return rc == 0;
 }
 
 struct oh_profile *
-oh_profile_read_input(struct oh_input *in, struct oh_error *err)
+oh_reader_read(
+    struct oh_input *in, size_t frames_max, struct oh_idmap *ret_locations, struct oh_error *err)
 {
 	struct oh_reader r = {
 		.p = oh_xcalloc(1, sizeof(struct oh_profile)),
 		.err = err,
+		.frames_max = frames_max,
 		.locations.what = "location",
 		.functions.what = "function",
 		.mappings.what = "mapping",
@@ -526,7 +539,13 @@ oh_profile_read_input(struct oh_input *in, struct oh_error *err)
 	good = read_fields(&r, in) && check(&r);
 
 	oh_input_free(in);
-	oh_idmap_free(&r.locations.map);
+	if (good && r.frames_left) {
+		free(r.p->frames);
+		r.p->frames = NULL;
+		*ret_locations = r.locations.map;
+	} else {
+		oh_idmap_free(&r.locations.map);
+	}
 	oh_idmap_free(&r.functions.map);
 	oh_idmap_free(&r.mappings.map);
 	free(r.locations.defined);
@@ -537,6 +556,12 @@ oh_profile_read_input(struct oh_input *in, struct oh_error *err)
 		return r.p;
 	oh_profile_free(r.p);
 	return NULL;
+}
+
+struct oh_profile *
+oh_profile_read_input(struct oh_input *in, struct oh_error *err)
+{
+	return oh_reader_read(in, SIZE_MAX, NULL, err);
 }
 
 struct oh_profile *

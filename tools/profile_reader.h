@@ -7,9 +7,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base.h"
 #include "tools/idmap.h"
+#include "tools/input.h"
 #include "tools/mem.h"
 #include "tools/profile.h"
 #include "tools/wire.h"
@@ -31,6 +33,8 @@ struct oh_reader {
 	size_t frame_at_cap, label_set_cap, frames_len, frames_cap, values_len, values_cap;
 	size_t address_cap, location_mapping_cap, line_at_cap, line_count_cap;
 	size_t values_per_sample; /* of the first sample; types may come later */
+	size_t frames_max;        /* when there are more, they are not kept */
+	bool frames_left; /* so it was: of frames, only those of the sample at hand are there */
 
 	/* Label sets seen so far: set s was encoded as label_bytes[label_bytes_at[s] ..). */
 	size_t label_at_cap, labels_cap;
@@ -48,6 +52,23 @@ void oh_reader_free_samples(struct oh_reader *r);
 
 /* Take in one Sample message.  False with the reason in r->err. */
 bool oh_reader_add_sample(struct oh_reader *r, struct oh_wire w);
+
+/*
+ * Read `in` to its end, and end it.  If there were more than frames_max frames,
+ * the profile is without (frame_at is NULL), and *ret_locations, by which they
+ * are known, is the caller's.
+ */
+struct oh_profile *oh_reader_read(
+    struct oh_input *in, size_t frames_max, struct oh_idmap *ret_locations, struct oh_error *err);
+
+/*
+ * The next field of the profile, *ret_len bytes of `in` that are the caller's to
+ * skip.  1 = there is one, 0 = that was all, -1 with *err = trouble.
+ */
+int oh_reader_field(
+    struct oh_input *in, struct oh_wire_field *ret, size_t *ret_len, struct oh_error *err);
+
+void oh_profile_source_free(struct oh_profile_source *s); /* NULL is fine */
 
 static inline bool
 oh_reader_malformed(struct oh_reader *r, const char *what)

@@ -181,6 +181,17 @@ add_values(struct oh_reader *r, const struct oh_wire_field *f)
 	return true;
 }
 
+/* From here on frames are only looked at. */
+static void
+leave_frames(struct oh_reader *r)
+{
+	free(r->p->frames);
+	free(r->p->frame_at);
+	r->p->frames = r->p->frame_at = NULL;
+	r->frames_cap = r->frames_len = 0;
+	r->frames_left = true;
+}
+
 bool
 oh_reader_add_sample(struct oh_reader *r, struct oh_wire w)
 {
@@ -192,6 +203,8 @@ oh_reader_add_sample(struct oh_reader *r, struct oh_wire w)
 	uint32_t set = 0;
 	int rc;
 
+	if (r->frames_left)
+		r->frames_len = 0;
 	while ((rc = oh_wire_next(&w, &f)) > 0) {
 		if (f.number == 1 && !add_frames(r, &f))
 			return false;
@@ -220,8 +233,12 @@ oh_reader_add_sample(struct oh_reader *r, struct oh_wire w)
 		    "damaged profile: a sample has %zu values, the first one has %zu",
 		    r->values_len - values_before, r->values_per_sample);
 
-	p->frame_at = oh_xgrow(p->frame_at, &r->frame_at_cap, n + 2, sizeof(*p->frame_at));
-	p->frame_at[n + 1] = (uint32_t)r->frames_len;
+	if (!r->frames_left && r->frames_len > r->frames_max)
+		leave_frames(r);
+	if (!r->frames_left) {
+		p->frame_at = oh_xgrow(p->frame_at, &r->frame_at_cap, n + 2, sizeof(*p->frame_at));
+		p->frame_at[n + 1] = (uint32_t)r->frames_len;
+	}
 	p->label_set = oh_xgrow(p->label_set, &r->label_set_cap, n + 1, sizeof(*p->label_set));
 	p->label_set[n] = set;
 	p->sample_count++;

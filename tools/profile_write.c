@@ -153,9 +153,13 @@ use(struct writer *w)
 	w->function = oh_xcalloc(p->function_count, sizeof(*w->function));
 	w->string = oh_xcalloc(p->string_count, sizeof(*w->string));
 	w->string_order = oh_xcalloc(p->string_count + 1, sizeof(*w->string_order));
-	for (size_t s = 0; s < p->sample_count; s++)
-		for (uint32_t f = p->frame_at[s]; f < p->frame_at[s + 1]; f++)
-			w->location[p->frames[f]] = 1;
+	for (size_t s = 0; s < p->sample_count; s++) {
+		const uint32_t *frames;
+		uint32_t depth = oh_profile_stack(p, s, &frames);
+
+		for (uint32_t f = 0; f < depth; f++)
+			w->location[frames[f]] = 1;
+	}
 	for (size_t l = 0; l < p->location_count; l++)
 		for (uint32_t i = 0; i < p->line_count[l] && w->location[l] != 0; i++)
 			w->function[p->lines[p->line_at[l] + i].function] = 1;
@@ -177,10 +181,11 @@ static void
 put_sample(struct writer *w, size_t s)
 {
 	const struct oh_profile *p = w->p;
-	uint32_t set = p->label_set[s];
+	const uint32_t *frames;
+	uint32_t set = p->label_set[s], depth = oh_profile_stack(p, s, &frames);
 
-	for (uint32_t f = p->frame_at[s]; f < p->frame_at[s + 1]; f++)
-		put_varint(&w->sub, w->location[p->frames[f]]);
+	for (uint32_t f = 0; f < depth; f++)
+		put_varint(&w->sub, w->location[frames[f]]);
 	if (w->sub.len > 0)
 		put_sub(w, 1);
 	for (unsigned t = 0; t < p->type_count; t++)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tools/otlp_rows.h"
+#include "tools/otlp_table.h"
 #include "tools/profile_write.h"
 
 #define NANO INT64_C(1000000000)
@@ -65,8 +66,7 @@ put_rows(struct oh_profile *p, const struct oh_rows *rows)
 	size_t kept = 0;
 
 	for (size_t row = 0; row < rows->count; row++) {
-		uint32_t s = rows->rows[row].sample, at = p->frame_at[s],
-			 len = p->frame_at[s + 1] - at;
+		uint32_t s = rows->rows[row].sample;
 		const int64_t *values = rows->values + row * p->type_count;
 		bool any = false;
 
@@ -76,8 +76,7 @@ put_rows(struct oh_profile *p, const struct oh_rows *rows)
 			continue;
 		memcpy(p->values + kept * p->type_count, values, p->type_count * sizeof(*values));
 		p->label_set[kept] = p->label_set[s];
-		memmove(p->frames + p->frame_at[kept], p->frames + at, len * sizeof(*p->frames));
-		p->frame_at[kept + 1] = p->frame_at[kept] + len;
+		oh_profile_move_stack(p, kept, s);
 		kept++;
 	}
 	p->sample_count = kept;
@@ -106,18 +105,27 @@ reduce(struct oh_profile *p, struct oh_otlp_seen *seen)
 		p->duration_ns = p->time_ns > before_ns ? p->time_ns - before_ns : 0;
 }
 
+static ssize_t
+take_bytes(void *to, const char *data, size_t len)
+{
+	oh_bytes_add(to, data, len);
+	return (ssize_t)len;
+}
+
+/* Not by open_memstream(), which copies all of it each time it grows. */
 static uint8_t *
 write_body(const struct oh_profile *p, size_t *ret_len, struct oh_error *err)
 {
-	char *data = NULL;
-	FILE *to = open_memstream(&data, ret_len);
+	struct oh_bytes body = { .b = NULL };
+	FILE *to = fopencookie(&body, "w", (cookie_io_functions_t){ .write = take_bytes });
 	bool good = to != NULL && oh_profile_write(p, to);
 
 	good = to != NULL && fclose(to) == 0 && good;
+	*ret_len = body.len;
 	if (good)
-		return (uint8_t *)data;
+		return body.b;
 	oh_error_set(err, "%s", strerror(ENOMEM));
-	free(data);
+	free(body.b);
 	return NULL;
 }
 

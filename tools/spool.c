@@ -345,12 +345,11 @@ read_whole(int fd, size_t size, size_t *ret_len)
 	return data;
 }
 
-uint8_t *
-oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, size_t *ret_len,
+bool
+oh_spool_open_file(const struct oh_spool *s, const char *name, uint64_t max_bytes,
     struct oh_spool_stamp *ret_stamp, struct oh_error *err)
 {
 	int fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	uint8_t *data = NULL;
 	struct stat st;
 
 	*ret_stamp = (struct oh_spool_stamp){ .fd = -1 };
@@ -358,23 +357,18 @@ oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, si
 		oh_error_set(err, "%s", strerror(errno));
 		if (fd >= 0)
 			(void)close(fd);
-		return NULL;
+		return false;
 	}
 	*ret_stamp = (struct oh_spool_stamp){ st.st_ino, file_time(&st), fd };
-	if (!S_ISREG(st.st_mode)) {
-		oh_error_set(err, "not an ordinary file");
-	} else if ((uint64_t)st.st_size > max_bytes) {
-		oh_error_set(err, "larger than %" PRIu64 " bytes", max_bytes);
-	} else {
-		data = read_whole(fd, (size_t)st.st_size, ret_len);
-		if (data == NULL)
-			oh_error_set(err, "%s", strerror(errno));
-	}
-	return data;
+	if (!S_ISREG(st.st_mode))
+		return oh_error_set(err, "not an ordinary file");
+	return (uint64_t)st.st_size <= max_bytes ||
+	       oh_error_set(err, "larger than %" PRIu64 " bytes", max_bytes);
 }
 
-uint8_t *
-oh_spool_read_again(const struct oh_spool_stamp *stamp, size_t *ret_len)
+/* All of the file, whatever has its name now.  NULL, with errno set, if it fails. */
+static uint8_t *
+read_stamped(const struct oh_spool_stamp *stamp, size_t *ret_len)
 {
 	struct stat st;
 
@@ -383,6 +377,20 @@ oh_spool_read_again(const struct oh_spool_stamp *stamp, size_t *ret_len)
 	    file_time(&st) != stamp->time_ns)
 		return NULL;
 	return read_whole(stamp->fd, (size_t)st.st_size, ret_len);
+}
+
+uint8_t *
+oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes, size_t *ret_len,
+    struct oh_spool_stamp *ret_stamp, struct oh_error *err)
+{
+	uint8_t *data;
+
+	if (!oh_spool_open_file(s, name, max_bytes, ret_stamp, err))
+		return NULL;
+	data = read_stamped(ret_stamp, ret_len);
+	if (data == NULL)
+		oh_error_set(err, "%s", strerror(errno));
+	return data;
 }
 
 /* ---- one that was read leaves ------------------------------------------------------ */
@@ -500,7 +508,7 @@ write_anew(const struct oh_spool *s, const struct oh_spool_stamp *stamp, const c
 {
 	struct timespec times[2];
 	size_t len, done = 0;
-	uint8_t *data = oh_spool_read_again(stamp, &len);
+	uint8_t *data = read_stamped(stamp, &len);
 	int fd = data != NULL ? openat(s->dir, SENT "/" NEW,
 				    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
 			      : -1;

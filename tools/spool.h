@@ -108,13 +108,13 @@ void oh_spool_trim(
 /*
  * Read a waiting file: `*ret_len` bytes to free(), or NULL with *err.  Refuses
  * what is no ordinary file and what is larger than max_bytes.  *ret_stamp is
- * which file it was, in any case; oh_spool_let_go() it.  oh_spool_read_again()
- * reads that one, whatever has its name now.
+ * which file it was, in any case; oh_spool_let_go() it.  oh_spool_open_file()
+ * reads nothing yet: the stamp has the descriptor.
  */
+bool oh_spool_open_file(const struct oh_spool *s, const char *name, uint64_t max_bytes,
+    struct oh_spool_stamp *ret_stamp, struct oh_error *err);
 uint8_t *oh_spool_read(const struct oh_spool *s, const char *name, uint64_t max_bytes,
     size_t *ret_len, struct oh_spool_stamp *ret_stamp, struct oh_error *err);
-
-uint8_t *oh_spool_read_again(const struct oh_spool_stamp *stamp, size_t *ret_len);
 
 /*
  * A waiting file was refused.  Another one that has taken its name meanwhile

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_profile.c - any bytes as a profile: read, add up, make a tree, compare with
- * itself, look for leaks, make an OTLP request.
+ * fuzz_profile.c - any bytes as a profile: read, from memory and from a file, add
+ * up, make a tree, compare with itself, look for leaks, make an OTLP request.
  *
  *   with -fsanitize=fuzzer    a libFuzzer target
  *   with -DOH_FUZZ_REPLAY     see replay.h
@@ -10,12 +10,16 @@
  */
 #include "tests/fuzz/replay.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "proto/otlp/profiles.pb-c.h"
 #include "tools/aggregate.h"
 #include "tools/filter.h"
 #include "tools/leak.h"
 #include "tools/merge.h"
 #include "tools/otlp.h"
+#include "tools/otlp_rows.h"
 #include "tools/symbols.h"
 #include "tools/tree.h"
 
@@ -62,11 +66,13 @@ send_it(const struct oh_profile *p)
 	for (int turn = 0; turn < 2; turn++) {
 		struct oh_otlp_options options = { .max_bytes = turn ? 0 : 2000,
 			.numeric_labels = turn };
-		struct oh_otlp_source from = { resource, seen, "/nowhere" };
+		struct oh_rows rows;
+		struct oh_otlp_source from = { resource, seen, "/nowhere", &rows };
 		struct oh_otlp *o = oh_otlp_create(&options, files);
 		enum oh_otlp_added added;
 		size_t row = 0, len;
 
+		oh_rows_make(&rows, p, options.numeric_labels);
 		do {
 			uint8_t *bytes;
 			Request *r;
@@ -86,7 +92,8 @@ send_it(const struct oh_profile *p)
 			free(bytes);
 			oh_otlp_reset(o);
 		} while (added != OH_OTLP_ADDED);
-		oh_otlp_seen_advance(seen, p, &options);
+		oh_otlp_seen_advance(seen, p, &rows);
+		oh_rows_release(&rows);
 		oh_otlp_free(o);
 	}
 	oh_otlp_seen_free(seen);
@@ -125,12 +132,39 @@ look_for_leaks(struct oh_profile *p)
 	oh_leak_sites_free(&l);
 }
 
+/* With its frames left in the file: the same stacks, or the same reason why there are none. */
+static void
+read_from_file(const struct oh_profile *kept, const char *why, const uint8_t *data, size_t size)
+{
+	struct oh_error err = { "" };
+	int fd = memfd_create("profile", MFD_CLOEXEC);
+	struct oh_profile *left;
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
+		abort();
+	left = oh_profile_open(fd, MAX_BYTES, 0, &err);
+	if ((left == NULL) != (kept == NULL) || strcmp(err.text, why) != 0)
+		abort();
+	for (size_t s = 0; left != NULL && s < left->sample_count; s++) {
+		const uint32_t *a, *b;
+		uint32_t n = oh_profile_stack(kept, s, &a);
+
+		if (oh_profile_stack(left, s, &b) != n ||
+		    (n != 0 && memcmp(a, b, n * sizeof(*a)) != 0))
+			abort();
+	}
+	if (left != NULL && oh_profile_trouble(left) != NULL)
+		abort();
+	oh_profile_free(left);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct oh_error err = { "" };
 	struct oh_profile *p = oh_profile_read_mem(data, size, MAX_BYTES, &err);
 
+	read_from_file(p, err.text, data, size);
 	if (p == NULL) {
 		if (err.text[0] == '\0' || strchr(err.text, '\n') != NULL)
 			abort(); /* one line, always */

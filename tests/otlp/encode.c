@@ -32,6 +32,7 @@
 #include "tools/otlp.h"
 #include "tools/otlp_metrics.h"
 #include "tools/otlp_names.h"
+#include "tools/otlp_rows.h"
 
 static const char *out;
 static unsigned requests;
@@ -91,6 +92,7 @@ encode_files(char **files, const struct oh_otlp_options *options, bool named, pi
 		struct oh_otlp_source from = { .resource = resource, .seen = seen };
 		struct oh_error err = { "" };
 		enum oh_otlp_added added;
+		struct oh_rows rows;
 		size_t row = 0;
 
 		if (pid != 0 && !oh_resource_of_process(resource, pid, 0))
@@ -104,9 +106,12 @@ encode_files(char **files, const struct oh_otlp_options *options, bool named, pi
 		oh_resource_complete(resource);
 		if (named)
 			oh_names_resolve(names, p, "");
+		oh_rows_make(&rows, p, options->numeric_labels);
+		from.rows = &rows;
 		while ((added = oh_otlp_add(o, p, &from, &row)) != OH_OTLP_ADDED)
 			write_request(o);
-		oh_otlp_seen_advance(seen, p, options);
+		oh_otlp_seen_advance(seen, p, &rows);
+		oh_rows_release(&rows);
 		oh_resource_free(resource);
 		oh_profile_free(p);
 	}
