@@ -114,8 +114,12 @@ silent "no time"
 
 # ---- in the middle ----------------------------------------------------------------------
 
+# Has it ended?  Not every first process takes those of others away at once.
 gone() {
-	[ ! -e "/proc/$1" ]
+	case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) in
+	'' | Z | X) return 0 ;;
+	esac
+	return 1
 }
 
 # event WHAT - let it happen; the child, $scanner, must go away.
