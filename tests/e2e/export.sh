@@ -155,18 +155,17 @@ rm -f "$spool"/*.pb.gz
 [ "\$1" = leaks ] || exit 0
 for f in "\$@"; do
 	case \$f in *.pb.gz) gzip -t "\$f" && echo "\${f#"$spool/"}" | sed 's,/[0-9]*\.[0-9]*\.[0-9]*\.[0-9a-f]*/,/OWN/,' ;; esac
-done >>"$calls"
+done >>"$work/reported"
 END
 chmod 755 "$work/taker"
 rm -rf "$spool"
-: >"$calls"
 start $one $endpoint OTHEAP_LEAK_BASELINE=start OTHEAP_COMMAND="$work/taker" OTHEAP_SPOOL="$spool" "$prog/hold" alloc
 wait_said ready
 kept() { [ "$(find "$spool/leaks" -name '*.pb.gz' 2>/dev/null | wc -l)" = 1 ] && [ "$(spooled)" = 1 ]; }
 check "a leak report: the baseline is kept, and only there" until_true kept
 finish
 equal "a leak report: status" "$rc" 0
-equal "a leak report: it has its profiles" "$(cat "$calls")" \
+equal "a leak report: it has its profiles" "$(cat "$work/reported")" \
 	"leaks/OWN/otheap.hold.$pid.1.pb.gz
 leaks/OWN/otheap.hold.$pid.2.pb.gz"
 equal "a leak report: nothing of them is left" "$(ls "$spool/leaks")" ""
