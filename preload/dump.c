@@ -23,6 +23,7 @@
 #include "core/drops.h"
 #include "core/out.h"
 #include "core/profiler.h"
+#include "core/reach.h"
 #include "core/scratch.h"
 #include "core/snapshot.h"
 #include "core/sys.h"
@@ -48,8 +49,6 @@ static pid_t baseline_of;             /* who has a second link of it; 0 = none *
 
 #define PROCESS "process: "
 static char process[sizeof(PROCESS) + 16]; /* the worker's alone; "" = not made yet */
-
-static struct oh_reach_result last_check; /* the worker's alone */
 
 /* How the last one went. */
 static struct {
@@ -449,7 +448,6 @@ oh_dump_run(unsigned asked)
 		reach.result = (struct oh_reach_result){ .asked = true, .why_not = "no memory" };
 		err = dump(asked, &reach, path, &scratch);
 	}
-	last_check = reach.result;
 	if (err != 0)
 		oh_drop(OH_DROP_DUMP_FAILED);
 	publish(err, path);
@@ -457,12 +455,6 @@ oh_dump_run(unsigned asked)
 	oh_scratch_release(&scratch);
 	if ((asked & OH_ASK_SENT) != 0)
 		oh_agent_wait();
-}
-
-const struct oh_reach_result *
-oh_dump_leaks(void)
-{
-	return &last_check;
 }
 
 const char *

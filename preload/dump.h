@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "core/reach.h"
-
 /* Longest path of a profile, with its NUL. */
 #define OH_DUMP_PATH_BYTES (PATH_MAX + NAME_MAX + 2)
 
@@ -22,9 +20,6 @@
  * profile is written all the same and says why.  The worker only.
  */
 void oh_dump_run(unsigned asked);
-
-/* What the leak check of the last one found; not asked if there was none.  The worker only. */
-const struct oh_reach_result *oh_dump_leaks(void);
 
 /*
  * How did the last one go?  0, or -E...: no profile; -ENOENT: there was none

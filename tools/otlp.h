@@ -144,6 +144,5 @@ struct oh_otlp_seen *oh_otlp_seen_create(void);
 void oh_otlp_seen_advance(
     struct oh_otlp_seen *s, const struct oh_profile *p, const struct oh_rows *rows);
 void oh_otlp_seen_free(struct oh_otlp_seen *s);
-size_t oh_otlp_seen_bytes(const struct oh_otlp_seen *s); /* memory it takes */
 
 #endif

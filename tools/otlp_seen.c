@@ -39,12 +39,6 @@ oh_otlp_seen_free(struct oh_otlp_seen *s)
 	free(s);
 }
 
-size_t
-oh_otlp_seen_bytes(const struct oh_otlp_seen *s)
-{
-	return sizeof(*s) + s->cap * sizeof(*s->items) + s->slot_count * sizeof(*s->slots);
-}
-
 int
 oh_seen_type(const struct oh_profile *p, size_t type)
 {
