@@ -80,7 +80,7 @@ struct oh_config {
 	char protocol[OH_PROTOCOL_BYTES]; /* OTHEAP_PROTOCOL; the agent reads it itself */
 	uint32_t metrics_every_s;         /* OTHEAP_METRICS, for the agent; 0 = none */
 	char spool[PATH_MAX];             /* OTHEAP_SPOOL, absolute */
-	bool spool_by_user;               /* nobody named it: each user has one */
+	bool spool_by_user;               /* nobody named it: one below it by destination */
 	char command[PATH_MAX];           /* OTHEAP_COMMAND: auto, or absolute */
 	char dir[PATH_MAX];      /* OTHEAP_DIR, absolute; the folder at start; spool if exporting */
 	char tmpdir[PATH_MAX];   /* TMPDIR; "" = not set */

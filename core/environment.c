@@ -238,7 +238,10 @@ look_at(const char *e, struct environment *env, struct oh_config *c)
 		env->leak = true;
 }
 
-/* Where finished profiles wait for the agent. */
+/*
+ * Where finished profiles wait for the agent.  In the folder of a user each
+ * destination has one of its own (preload/agent.c).
+ */
 static void
 choose_spool(struct oh_config *c, const struct environment *env)
 {
@@ -251,7 +254,7 @@ choose_spool(struct oh_config *c, const struct environment *env)
 		return;
 	}
 	oh_out_reset(&o);
-	if (env->runtime_dir != NULL && strlen(env->runtime_dir) < sizeof(o.text) - 8) {
+	if (env->runtime_dir != NULL && strlen(env->runtime_dir) < sizeof(o.text) - 80) {
 		oh_out_str(&o, env->runtime_dir);
 		oh_out_str(&o, "/otheap");
 	} else {

@@ -9,6 +9,9 @@
  * marker nor profile.  What a process needs for itself is in a folder of its
  * own, leaks/PID.STARTTIME.NAMESPACE.BOOT, which it removes at its end.
  *
+ * Where nobody named a folder, there is one in the user's for each destination,
+ * so that no profile is sent with another program's settings.
+ *
  * An agent that is about to end may miss a marker that is made at this moment.
  * So it is looked for after each profile, the last one included.
  */
@@ -19,19 +22,25 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base.h"
+#include "core/destination.h"
 #include "core/out.h"
 #include "core/sys.h"
 #include "preload/launch.h"
 #include "preload/lifecycle.h"
 
+#define SHARED "/tmp/otheap-" /* and the number of a user */
+#define KEY "key"             /* of oh_destination(), beside the folders of destinations */
+#define KEY_CHARS (2 * OH_DESTINATION_KEY_BYTES)
 #define LOCK "agent.lock"
 #define OWN "leaks"
 #define BOOT_CHARS 8 /* of 36: enough to tell two machines apart */
+#define TRIES 3
 #define STEP_MS 10
 #define START_MS 2000 /* until an agent that was started has its lock */
 #define STAY_MS 3000  /* when it must be there as long as we are */
@@ -40,6 +49,10 @@
 static bool marked, told, told_ended;
 static int64_t started_ms;           /* an agent, by the monotonic clock; 0 = never */
 static char own[OH_AGENT_OWN_BYTES]; /* "" = not known yet */
+/* The user's folder, once that of our destination below it is in oh_config.spool. */
+static char of_user[sizeof(((struct oh_out *)NULL)->text)];
+
+static const char digits[] = "0123456789abcdef";
 
 static void
 tell(const char *what, int error)
@@ -63,22 +76,44 @@ tell(const char *what, int error)
 
 /* ---- the folder -------------------------------------------------------------------- */
 
+/* Is it our user's, and can nobody else do with it what is in `bits`? */
+static bool
+is_ours(const char *folder, unsigned bits)
+{
+	struct stat st;
+
+	return OH_SYS(newfstatat, AT_FDCWD, folder, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
+	       S_ISDIR(st.st_mode) && st.st_uid == (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0) &&
+	       (st.st_mode & bits) == 0;
+}
+
 /*
  * Anybody may make a folder of that name in /tmp before us, and would then read
  * and send what we write.
  */
 static bool
-is_trusted(const char *folder)
+is_trusted(void)
 {
-	static const char shared[] = "/tmp/otheap-";
-	struct stat st;
+	const char *folder = oh_config.spool;
 
-	if (strncmp(folder, shared, sizeof(shared) - 1) != 0 ||
-	    strchr(folder + sizeof(shared) - 1, '/') != NULL)
+	if (oh_config.spool_by_user)
+		return of_user[0] != '\0' && is_ours(of_user, 077);
+	if (strncmp(folder, SHARED, sizeof(SHARED) - 1) != 0 ||
+	    strchr(folder + sizeof(SHARED) - 1, '/') != NULL)
 		return true;
-	return OH_SYS(newfstatat, AT_FDCWD, folder, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
-	       S_ISDIR(st.st_mode) && st.st_uid == (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0) &&
-	       (st.st_mode & 022) == 0;
+	return is_ours(folder, 022);
+}
+
+/* The folder of this user in /tmp. */
+static void
+use_shared(void)
+{
+	struct oh_out o;
+
+	oh_out_reset(&o);
+	oh_out_str(&o, SHARED);
+	oh_out_u64(&o, (uint64_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0));
+	memcpy(oh_config.spool, o.text, strlen(o.text) + 1);
 }
 
 /*
@@ -90,16 +125,103 @@ follow_user(void)
 {
 	static uid_t user = (uid_t)-1;
 	uid_t now = (uid_t)OH_SYS(geteuid, 0, 0, 0, 0, 0, 0);
-	struct oh_out o;
 
 	if (user != (uid_t)-1 && now != user && oh_config.spool_by_user) {
-		oh_out_reset(&o);
-		oh_out_str(&o, "/tmp/otheap-");
-		oh_out_u64(&o, now);
-		memcpy(oh_config.spool, o.text, strlen(o.text) + 1);
+		use_shared();
+		of_user[0] = '\0';
 		oh_agent_after_fork();
 	}
 	user = now;
+}
+
+static bool
+parse_key(const char hex[KEY_CHARS], uint8_t ret[OH_DESTINATION_KEY_BYTES])
+{
+	memset(ret, 0, OH_DESTINATION_KEY_BYTES);
+	for (size_t i = 0; i < KEY_CHARS; i++) {
+		const char *digit = hex[i] != '\0' ? strchr(digits, hex[i]) : NULL;
+		if (digit == NULL)
+			return false;
+		ret[i / 2] = (uint8_t)(ret[i / 2] << 4 | (digit - digits));
+	}
+	return true;
+}
+
+/*
+ * The key of the user's folder, made by who comes first: the text of a link, as
+ * that is there at once and whole.  0 or an error.
+ */
+static int
+get_key(const char *folder, uint8_t ret[OH_DESTINATION_KEY_BYTES])
+{
+	char hex[KEY_CHARS + 1];
+	struct oh_out path;
+
+	oh_out_reset(&path);
+	oh_out_str(&path, folder);
+	oh_out_str(&path, "/" KEY);
+	for (int i = 0; i < 2; i++) {
+		long n = oh_sys_readlink(path.text, hex, sizeof(hex));
+		if (n >= 0)
+			return n == KEY_CHARS && parse_key(hex, ret) ? 0 : -EINVAL;
+		if (n != -ENOENT || i > 0)
+			return (int)n;
+		n = OH_SYS(getrandom, ret, OH_DESTINATION_KEY_BYTES, GRND_NONBLOCK, 0, 0, 0);
+		if (n != OH_DESTINATION_KEY_BYTES)
+			return n < 0 ? (int)n : -EAGAIN;
+		for (size_t k = 0; k < KEY_CHARS; k++)
+			hex[k] = digits[ret[k / 2] >> (k % 2 == 0 ? 4 : 0) & 15];
+		hex[KEY_CHARS] = '\0';
+		n = OH_SYS(symlinkat, hex, AT_FDCWD, path.text, 0, 0, 0);
+		if (n < 0 && n != -EEXIST)
+			return (int)n;
+	}
+	return -ENOENT;
+}
+
+/*
+ * One agent works by the settings of the program that started it, so below the
+ * user's folder each destination has its own.  True if that is known now.
+ */
+static bool
+find_folder(void)
+{
+	uint8_t key[OH_DESTINATION_KEY_BYTES];
+	char *const *envp = oh_launch_environment();
+	struct stat net = { 0 };
+	size_t len;
+
+	if (!oh_config.spool_by_user)
+		return true;
+	if (of_user[0] != '\0') {
+		(void)OH_SYS(mkdir, of_user, 0700, 0, 0, 0, 0);
+		return true;
+	}
+	(void)OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0);
+	/* Of XDG_RUNTIME_DIR as another user left it to us. */
+	if (!is_ours(oh_config.spool, 077)) {
+		use_shared();
+		(void)OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0);
+	}
+	if (!is_ours(oh_config.spool, 077)) {
+		tell("the folder is not this user's alone", 0);
+		return false;
+	}
+	int error = envp != NULL ? get_key(oh_config.spool, key) : -ENOMEM;
+	if (error != 0) {
+		tell("the name of a folder there cannot be found", error);
+		return false;
+	}
+	len = strlen(oh_config.spool);
+	memcpy(of_user, oh_config.spool, len + 1);
+	/* The same name may be another machine there; where it is not known, 0. */
+	(void)OH_SYS(newfstatat, AT_FDCWD, "/proc/self/ns/net", &net, 0, 0, 0);
+	uint64_t name = oh_destination(key, envp, (uint64_t)net.st_ino);
+	oh_config.spool[len++] = '/';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		oh_config.spool[len++] = digits[name >> shift & 15];
+	oh_config.spool[len] = '\0';
+	return true;
 }
 
 /* Field 22 of proc(5)'s stat: after the name, which may hold anything, the 20th. */
@@ -137,7 +259,8 @@ in_spool(struct oh_out *o, const char *name)
 	return true;
 }
 
-static void
+/* False: the folder is not there. */
+static bool
 leave_marker(void)
 {
 	struct oh_out name, path;
@@ -148,26 +271,33 @@ leave_marker(void)
 	oh_out_u64(&name, start_time());
 	oh_out_str(&name, ".process");
 	if (!in_spool(&path, name.text))
-		return;
+		return true;
 	long fd =
 	    oh_sys_openat(AT_FDCWD, path.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		(void)oh_sys_close((int)fd);
+	return fd != -ENOENT;
 }
 
 const char *
 oh_agent_folder(void)
 {
 	follow_user();
-	/* One below another that is not there is the user's to make. */
-	(void)OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0);
-	if (!is_trusted(oh_config.spool)) {
-		tell("the folder belongs to somebody else", 0);
+	if (!find_folder())
 		return "";
+	/* An agent may remove it as long as it has no marker (tools/spool_user.c). */
+	for (int i = 0; i < TRIES; i++) {
+		/* One below another that is not there is the user's to make. */
+		if (OH_SYS(mkdir, oh_config.spool, 0700, 0, 0, 0, 0) == 0)
+			marked = false;
+		if (!is_trusted()) {
+			tell("the folder belongs to somebody else", 0);
+			return "";
+		}
+		marked = marked || leave_marker();
+		if (marked)
+			break;
 	}
-	if (!marked)
-		leave_marker();
-	marked = true;
 	return oh_config.spool;
 }
 
@@ -196,7 +326,7 @@ oh_agent_own_folder(void)
 {
 	struct oh_out o;
 
-	if (is_trusted(oh_config.spool) && in_spool(&o, OWN))
+	if (is_trusted() && in_spool(&o, OWN))
 		(void)OH_SYS(mkdir, o.text, 0700, 0, 0, 0, 0);
 	if (own[0] != '\0')
 		return own;
@@ -264,7 +394,7 @@ oh_agent_call(void)
 		NULL, NULL, NULL };
 	struct oh_out every;
 
-	if (!is_trusted(oh_config.spool) || oh_agent_lives())
+	if (!is_trusted() || oh_agent_lives())
 		return;
 	if (started_ms != 0 && now_ms() - started_ms >= STAY_MS)
 		tell_ended();

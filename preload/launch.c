@@ -144,6 +144,12 @@ copy_environment(char *const *envp)
 	environment = copy;
 }
 
+char *const *
+oh_launch_environment(void)
+{
+	return environment;
+}
+
 const char *
 oh_launch_variable(const char *name)
 {

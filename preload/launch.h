@@ -19,6 +19,9 @@
  */
 void oh_launch_init(const char *command, char *const *envp);
 
+/* All of it, as the command gets it; NULL where there is no room for the copy. */
+char *const *oh_launch_environment(void);
+
 /*
  * "NAME=value" of the environment that was kept, where the program cannot
  * change it; NULL if the variable (`name`, with its '=') is not in it.

@@ -33,6 +33,7 @@
 #include "tools/export_batch.h"
 #include "tools/print.h"
 #include "tools/spool_own.h"
+#include "tools/spool_user.h"
 
 #define LOOK_PROCESSES_MS 500 /* for the end of programs */
 #define LOOK_MS 5000          /* without them; new files tell by themselves */
@@ -531,6 +532,8 @@ oh_agent_run(const struct oh_agent_options *o)
 		a.state.started_s = (int64_t)time(NULL);
 		a.state.trouble[0] = '\0';
 		a.begun = a.state;
+		if (o->with_processes)
+			oh_spools_sweep(a.spool.path, o->limits.max_age_ns);
 		if (set_up(&a) && loop(&a)) {
 			send_metrics(&a, true);
 			oh_spool_scan(&a.spool, NULL, NULL);

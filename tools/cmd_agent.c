@@ -19,12 +19,15 @@
 #include "tools/mem.h"
 #include "tools/preloaded.h"
 #include "tools/print.h"
+#include "tools/settings.h"
+#include "tools/spool_user.h"
 
 #define SECOND_MS INT64_C(1000)
 #define DAY_S INT64_C(86400)
 
 static const char help[] =
     "usage: otheap agent --spool DIR [OPTION...]\n"
+    "       otheap agent --status [--spool DIR]\n"
     "\n"
     "Sends the profiles that programs write into DIR to the collector that the standard\n"
     "OTEL_EXPORTER_OTLP_ variables name, and removes those that have arrived.  One agent per\n"
@@ -33,7 +36,8 @@ static const char help[] =
     "      --spool DIR          the folder; made if it is not there\n"
     "      --with-processes     end when every program that writes there has ended\n"
     "      --once               send what is there now, try each request once, and end\n"
-    "      --status             print what the agent of DIR has done, and end\n"
+    "      --status             print what the agent of DIR has done, and end; without --spool,\n"
+    "                           of each folder of yours that nobody named\n"
     "      --endpoint URL       instead of OTEL_EXPORTER_OTLP_ENDPOINT\n"
     "      --protocol PROTOCOL  http/protobuf, grpc or pyroscope; instead of OTHEAP_PROTOCOL\n"
     "                           and OTEL_EXPORTER_OTLP_PROTOCOL\n"
@@ -215,6 +219,41 @@ detach(void)
 	(void)umask(077);
 }
 
+/* Of each destination that a program of ours has, or had lately. */
+static int
+status_of_all(void)
+{
+	const char *named = oh_setting_value(environ, "OTHEAP_SPOOL");
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	char folder[PATH_MAX], name[OH_SPOOL_NAME_BYTES], path[PATH_MAX];
+	int rc = OH_EXIT_OK;
+	size_t count = 0;
+
+	if (*named == '/')
+		return oh_agent_status(named);
+	for (size_t i = 0; oh_spools_folder(i, runtime_dir, geteuid(), folder) != NULL; i++) {
+		DIR *d = opendir(folder);
+
+		while (d != NULL && oh_spools_next(d, name)) {
+			if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >=
+			    sizeof(path))
+				continue;
+			(void)printf("%s%-10s %s\n", count++ > 0 ? "\n" : "", "Folder", path);
+			if (oh_agent_status(path) != OH_EXIT_OK)
+				rc = OH_EXIT_BAD;
+		}
+		if (d != NULL)
+			(void)closedir(d);
+	}
+	if (count == 0) {
+		(void)fprintf(stderr,
+		    "otheap: agent: no folder of yours is below %s; name one with --spool\n",
+		    oh_spools_folder(0, runtime_dir, geteuid(), folder) != NULL ? folder : "/tmp");
+		return OH_EXIT_BAD;
+	}
+	return rc;
+}
+
 static int
 agent(int argc, char **argv)
 {
@@ -243,13 +282,13 @@ agent(int argc, char **argv)
 		if (!take(&o, c, &status))
 			return OH_EXIT_BAD;
 	}
-	if (optind < argc || o.folder == NULL) {
+	if (optind < argc || (o.folder == NULL && !status)) {
 		(void)fprintf(stderr, "otheap: agent: %s; otheap agent --help tells more\n",
-		    o.folder == NULL ? "no --spool given" : "it takes no arguments but options");
+		    optind == argc ? "no --spool given" : "it takes no arguments but options");
 		return OH_EXIT_BAD;
 	}
 	if (status)
-		return oh_agent_status(o.folder);
+		return o.folder != NULL ? oh_agent_status(o.folder) : status_of_all();
 	oh_preloaded_start_again(argc, argv);
 	if (o.with_processes && !o.once) {
 		/* Where it is now: relative to the folder that we leave. */

@@ -22,6 +22,7 @@
 
 #include "tools/library.h"
 #include "tools/settings.h"
+#include "tools/spool_user.h"
 #include "tools/tables.h"
 
 #define FILE_MAX_BYTES ((size_t)32 << 20) /* of /proc: maps of huge programs are some MiB */
@@ -466,31 +467,66 @@ exports(const struct oh_process *p)
 	return false;
 }
 
+/*
+ * The i-th spool of those that nobody named: where it left its marker, else any
+ * of its user's, else where they would be.  False: there are only *ret_count.
+ */
+static bool
+spool_of_user(const struct oh_process *p, size_t i, size_t *ret_count, char ret_path[PATH_MAX])
+{
+	char folder[PATH_MAX], below[PATH_MAX], name[OH_SPOOL_NAME_BYTES];
+	const char *runtime_dir = oh_env_value(p->envp, "XDG_RUNTIME_DIR");
+
+	*ret_count = 0;
+	for (int any = 0; any < 2 && *ret_count == 0; any++)
+		for (size_t k = 0; oh_spools_folder(k, runtime_dir, p->uid, below) != NULL; k++) {
+			DIR *d = compose(p, below, "", folder) ? opendir(folder) : NULL;
+
+			while (d != NULL && oh_spools_next(d, name)) {
+				if (any == 0 && !oh_spools_is_of(d, name, p->inner_pid))
+					continue;
+				if (*ret_count == i && !compose(p, below, name, ret_path))
+					continue;
+				if ((*ret_count)++ == i) {
+					(void)closedir(d);
+					return true;
+				}
+			}
+			if (d != NULL)
+				(void)closedir(d);
+		}
+	if (*ret_count == 0 && oh_spools_folder(0, runtime_dir, p->uid, below) != NULL &&
+	    compose(p, below, "", ret_path)) {
+		*ret_count = 1;
+		return i == 0;
+	}
+	return false;
+}
+
 bool
 oh_process_folder(const struct oh_process *p, size_t i, char ret_path[PATH_MAX])
 {
 	const char *dir = oh_setting_value(p->envp, "OTHEAP_DIR");
 	const char *given = oh_env_value(p->envp, "OTHEAP_DIR");
+	const char *spool = exports(p) ? oh_setting_value(p->envp, "OTHEAP_SPOOL") : "";
 	struct {
 		const char *base, *below;
-	} places[7] = { { NULL, "" }, { NULL, "" }, { NULL, "" }, { dir, "" }, { NULL, "" },
-		{ oh_env_value(p->envp, "TMPDIR"), "" }, { "/tmp", "" } };
-	char of_user[32];
+	} places[4] = { { dir, "" }, { NULL, "" }, { oh_env_value(p->envp, "TMPDIR"), "" },
+		{ "/tmp", "" } };
+	size_t count;
 
+	if (*spool == '/' && compose(p, spool, "", ret_path) && i-- == 0)
+		return true;
+	if (*spool != '/' && exports(p) && (given == NULL || *given == '\0')) {
+		if (spool_of_user(p, i, &count, ret_path))
+			return true;
+		i -= count;
+	}
 	if (*dir != '/') {
 		/* Below the folder where it started: the shell's word for that, or where it is. */
-		places[3].base = oh_env_value(p->envp, "PWD");
-		places[4].base = p->cwd;
-		places[3].below = places[4].below = strcmp(dir, ".") == 0 ? "" : dir;
-	}
-	if (exports(p))
-		places[0].base = oh_setting_value(p->envp, "OTHEAP_SPOOL");
-	if (exports(p) && (given == NULL || *given == '\0')) {
-		(void)snprintf(of_user, sizeof(of_user), "otheap-%u", (unsigned)p->uid);
-		places[1].base = oh_env_value(p->envp, "XDG_RUNTIME_DIR");
-		places[1].below = "otheap";
-		places[2].base = "/tmp";
-		places[2].below = of_user;
+		places[0].base = oh_env_value(p->envp, "PWD");
+		places[1].base = p->cwd;
+		places[0].below = places[1].below = strcmp(dir, ".") == 0 ? "" : dir;
 	}
 	for (size_t k = 0; k < OH_ARRAY_LEN(places); k++)
 		if (compose(p, places[k].base, places[k].below, ret_path) && i-- == 0)

@@ -93,6 +93,7 @@ int
 oh_spool_lock(struct oh_spool *s, struct oh_error *err)
 {
 	struct flock whole = { .l_type = F_WRLCK };
+	struct stat st;
 	int fd = openat(s->dir, "agent.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
@@ -100,6 +101,11 @@ oh_spool_lock(struct oh_spool *s, struct oh_error *err)
 		return -1;
 	}
 	if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
+		/* Not the one of a folder that was removed meanwhile (spool_user.c). */
+		if (fstat(fd, &st) != 0 || st.st_nlink == 0) {
+			(void)close(fd);
+			return 0;
+		}
 		s->lock = fd;
 		return 1;
 	}
