@@ -96,8 +96,12 @@ look_up(struct oh_points *p, uintptr_t at, const uint64_t *word)
 		how = OH_POINTS_START;
 	else if (p->inside != NULL)
 		how = p->inside(b, at, word, p->arg);
-	if (how != 0)
-		p->hit(p, low, how);
+	if (how == 0)
+		return;
+	/* Asked last, and once a block: most words are pointers. */
+	if (p->is_old != NULL && (p->marks[low] & how) == 0 && p->is_old(word, p->arg))
+		return;
+	p->hit(p, low, how);
 }
 
 /* The memory is the program's: no sanitizer has a say in it. */

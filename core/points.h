@@ -61,6 +61,8 @@ struct oh_points {
 	 */
 	uint8_t (*inside)(
 	    const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void *arg);
+	/* Is what stands there no pointer any more?  NULL = none is. */
+	bool (*is_old)(const uint64_t *word, void *arg);
 	void *arg;
 
 	/* Inside: */

@@ -31,8 +31,9 @@ struct oh_reach_ask {
 	 * stacks.  Of all others but the caller they are not seen.
 	 */
 	uint32_t waiting;
-	uintptr_t main_sp;  /* what the first thread's stack holds below is old; 0 = not known */
-	bool (*stop)(void); /* asked every few milliseconds: give up?  NULL = never */
+	uintptr_t main_sp;   /* what the first thread's stack holds below is old; 0 = not known */
+	uintptr_t allocator; /* a function of the malloc behind us; 0 = not known */
+	bool (*stop)(void);  /* asked every few milliseconds: give up?  NULL = never */
 	struct oh_reach_range own[OH_REACH_OWN_MAX];
 	uint32_t own_count;
 };

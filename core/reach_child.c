@@ -339,6 +339,37 @@ inside(const struct oh_reach_block *b, uintptr_t at, const uint64_t *word, void 
 	return OH_POINTS_INTERIOR;
 }
 
+static bool
+is_old(const uint64_t *word, void *arg)
+{
+	struct oh_reach_check *c = arg;
+	uint64_t bit =
+	    ((uintptr_t)word / 8 * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - OH_REACH_LG_OLD);
+
+	/*
+	 * A pointer that moves while we are copied may come to memory that is free in
+	 * a part of the copy.  What is old was there the first time, too.
+	 */
+	if (c->second && (c->before_old[bit / 64] >> (bit % 64) & 1) == 0)
+		return false;
+	if (!oh_freed_has(&c->freed, (uintptr_t)word))
+		return false;
+	c->region->old[bit / 64] |= (uint64_t)1 << (bit % 64);
+	return true;
+}
+
+/* Where that would need memory that cannot be read, none is known to be free. */
+static OH_NOINLINE void
+find_freed(struct oh_reach_check *c)
+{
+	if (__builtin_setjmp(resume) == 0) {
+		oh_freed_find(&c->freed, c->ask->allocator, c->maps, c->region->map_count);
+	} else {
+		c->freed = (struct oh_freed){ 0 };
+		c->fault = false;
+	}
+}
+
 /* ---- the child: mappings -------------------------------------------------------------- */
 
 static bool
@@ -481,8 +512,12 @@ oh_reach_child(struct oh_reach_check *c)
 	oh_reach_set_state(r, OH_REACH_LISTED);
 
 	oh_points_scan(&c->points, r->words, r->words + r->word_count);
+	find_freed(c);
+	/* Memory from here on; in what blocks hold, nothing is free. */
+	c->points.is_old = is_old;
 	for (uint32_t i = 0; i < r->map_count; i++)
 		scan_map(c, &c->maps[i]);
+	c->points.is_old = NULL;
 	while ((seen = oh_load_acquire(&r->state)) == OH_REACH_LISTED) { /* [P1] */
 		oh_reach_wait_state(r, seen, 1000);
 		live_with_worker(c);

@@ -12,6 +12,7 @@
 
 #include "core/atomic.h"
 #include "core/base.h"
+#include "core/freed.h"
 #include "core/maps.h"
 #include "core/points.h"
 #include "core/reach.h"
@@ -22,6 +23,7 @@
 #define OH_REACH_MISSING_MAX 512u
 #define OH_REACH_WORDS_MAX 8192u /* pointers kept for the program by the kernel */
 #define OH_REACH_TEXT ((size_t)16 * 1024)
+#define OH_REACH_LG_OLD 20
 
 enum oh_reach_state { OH_REACH_BEGUN, OH_REACH_LISTED, OH_REACH_READ, OH_REACH_DONE };
 
@@ -37,6 +39,8 @@ struct oh_reach_region {
 	uint32_t word_count;
 	uint64_t words[OH_REACH_WORDS_MAX];
 	char text[OH_REACH_TEXT];
+	/* A bit, chosen by its address, for each word in free memory that points to a block. */
+	uint64_t old[(size_t)1 << (OH_REACH_LG_OLD - 6)];
 };
 
 struct oh_reach_check {
@@ -56,6 +60,7 @@ struct oh_reach_check {
 
 	const struct oh_sort_item *before; /* lost or indirect in the first scan: ~start, birth */
 	uint32_t before_count;
+	const uint64_t *before_old; /* region->old of the first scan */
 	bool second;
 
 	uint32_t unseen; /* threads whose registers nobody sees */
@@ -63,7 +68,8 @@ struct oh_reach_check {
 	int64_t until_ms;
 	int64_t cpu_us; /* of the children that were reaped */
 	int pagemap;
-	bool fault; /* the child met memory that cannot be read */
+	bool fault;            /* the child met memory that cannot be read */
+	struct oh_freed freed; /* the child's */
 	struct oh_points points;
 };
 

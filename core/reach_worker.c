@@ -28,8 +28,11 @@
  *	  timer_create(2) are read from /proc.  Others (io_uring, aio, signals
  *	  and messages on their way) are not seen.
  *	- Memory that cannot be read: then there is no verdict.
+ *	- Memory of glibc's that was freed and is handed out while the kernel
+ *	  copies it: what points from free memory to a lost block must have
+ *	  been there in both scans.
  * Errors in the other direction, a pointer where there is none, are accepted:
- * old words on stacks and in memory that was freed.
+ * old words on stacks, and in memory that another malloc has taken back.
  *
  * Memory ordering
  *	[P1] state: stored with release by who has completed that step, loaded
@@ -292,16 +295,19 @@ remember(struct oh_reach_check *c)
 	for (uint32_t i = 0; i < c->region->count; i++)
 		n += c->leak[i] == OH_LEAK_LOST || c->leak[i] == OH_LEAK_INDIRECT;
 	size_t bytes =
-	    ((n + 1) * sizeof(struct oh_sort_item) + OH_REACH_PAGE - 1) & ~(OH_REACH_PAGE - 1);
+	    (sizeof(c->region->old) + n * sizeof(struct oh_sort_item) + OH_REACH_PAGE - 1) &
+	    ~(OH_REACH_PAGE - 1);
 	long at = oh_sys_map(bytes, PROT_READ | PROT_WRITE, 0);
 	if (oh_sys_failed(at))
 		return at;
-	struct oh_sort_item *to = (struct oh_sort_item *)at;
+	memcpy((void *)at, c->region->old, sizeof(c->region->old));
+	struct oh_sort_item *to = (struct oh_sort_item *)(at + (long)sizeof(c->region->old));
 	for (uint32_t i = 0; i < c->region->count; i++)
 		if (c->leak[i] == OH_LEAK_LOST || c->leak[i] == OH_LEAK_INDIRECT)
 			to[k++] =
 			    (struct oh_sort_item){ ~c->blocks[i].start, c->blocks[i].birth_cs };
 	c->before = to;
+	c->before_old = (const uint64_t *)at;
 	c->before_count = n;
 	return (long)bytes;
 }
@@ -323,7 +329,7 @@ look_again(struct oh_reach_check *c, struct oh_reach_result *sum)
 	(void)OH_SYS(nanosleep, &gap, 0, 0, 0, 0, 0);
 	c->second = true;
 	const char *why = look(c);
-	(void)oh_sys_unmap((void *)c->before, (size_t)bytes);
+	(void)oh_sys_unmap((void *)c->before_old, (size_t)bytes);
 	if (why != NULL)
 		return why;
 	sum->scanned_bytes += c->region->result.scanned_bytes + c->region->scanned_worker;

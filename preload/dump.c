@@ -32,6 +32,7 @@
 #include "preload/dumpfile.h"
 #include "preload/launch.h"
 #include "preload/lifecycle.h"
+#include "preload/next.h"
 #include "preload/otheap.h"
 #include "preload/report.h"
 #include "preload/waiting.h"
@@ -153,6 +154,7 @@ check_leaks(struct oh_reach *ret, unsigned asked)
 		.max_memory_bytes = oh_config.leak_max_memory_bytes,
 		.limit_ms =
 		    (asked & OH_ASK_EXIT) != 0 ? oh_config.exit_timeout_ms / 4 * 3 : LEAK_LIMIT_MS,
+		.allocator = (uintptr_t)oh_next.malloc,
 		.stop = oh_worker_hurried,
 	};
 
