@@ -6,9 +6,9 @@
  * leak check such old words are no pointers.
  *
  * Source: the comments and structures of glibc's malloc/malloc.c and arena.c,
- * versions 2.35 to 2.41.  Nothing of it is exported, so all is found by its
- * shape, and believed only where many things agree that no other memory has
- * by chance (freed.c says which).  Elsewhere the answer is no.
+ * version 2.36, tested with that.  Nothing of it is exported, so all is found
+ * by its shape, and believed only where many things agree that no other memory
+ * has by chance (freed.c says which).  Elsewhere the answer is no.
  */
 #ifndef OH_CORE_FREED_H
 #define OH_CORE_FREED_H
