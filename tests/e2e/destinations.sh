@@ -23,9 +23,10 @@ serve() {
 	mkfifo "$work/$name.in"
 	: >"$work/$name.err"
 	chmod 666 "$work/$name.err" # the library opens it anew, as the user it runs as
-	env "$@" XDG_RUNTIME_DIR="${in-$runtime}" LD_PRELOAD="$lib" OTHEAP_SAMPLE_INTERVAL=1 \
+	# shellcheck disable=SC2086 # a command and its arguments
+	$user env "$@" XDG_RUNTIME_DIR="${in-$runtime}" LD_PRELOAD="$lib" OTHEAP_SAMPLE_INTERVAL=1 \
 		OTEL_SERVICE_NAME="svc-$name" OTEL_EXPORTER_OTLP_COMPRESSION=none \
-		OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$to" $user "${hold-$prog/hold}" alloc \
+		OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$to" "${hold-$prog/hold}" alloc \
 		>"$work/$name.out" 2>"$work/$name.err" <"$work/$name.in" &
 	eval "pid_$name=\$!"
 	started="$started $!"
@@ -50,7 +51,7 @@ got() {
 }
 agents() { # that hold a lock
 	for f in "$folders"/*/agent.lock; do
-		[ -e "$f" ] && "$otheap" agent --status --spool "${f%/*}" | grep -q '^Agent *running' && echo "$f"
+		[ -e "$f" ] && "$otheap" agent --status --spool "${f%/*}" 2>/dev/null | grep -q '^Agent *running' && echo "$f"
 	done
 }
 has_agents() { [ "$(agents | wc -l)" = "$1" ]; }
@@ -130,6 +131,29 @@ check 'one of yesterday stays' test -e "$young/agent.state"
 check 'what is none of ours stays' test -d "$folders/other"
 exec 3>&-
 check 'the agent ends' until_true has_agents 0
+
+# ---- many that are the first -----------------------------------------------------------------
+
+runtime=$work/crowd
+folders=$runtime/otheap
+mkdir -m 700 "$runtime"
+n=0
+crowd=''
+while [ $n -lt 60 ]; do
+	env XDG_RUNTIME_DIR="$runtime" LD_PRELOAD="$lib" OTHEAP_SAMPLE_INTERVAL=1 \
+		OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:$port_two" "$prog/hold" alloc exit 0 \
+		>/dev/null 2>>"$work/crowd.err" </dev/null &
+	crowd="$crowd $!"
+	n=$((n + 1))
+done
+# shellcheck disable=SC2086
+wait $crowd
+equal 'many at once: one folder' "$(find "$folders" -mindepth 1 -maxdepth 1 -type d | wc -l)" 1
+spool=$(find "$folders" -mindepth 1 -maxdepth 1 -type d)
+all_sent() { "$otheap" agent --status --spool "$spool" | grep -q '^Sent *60 '; }
+check 'many at once: each profile is sent' until_true all_sent
+check 'many at once: the agent ends' until_true has_agents 0
+equal 'many at once: silent' "$(cat "$work/crowd.err")" ''
 
 # ---- in /tmp -------------------------------------------------------------------------------
 
