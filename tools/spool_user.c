@@ -140,7 +140,8 @@ empty(DIR *d, int64_t since_ns, int depth)
  * young: the folder then stays.  If it is faster than that, it makes another one.
  */
 static void
-sweep_one(int folder, const char *path, const char *name, int64_t since_ns)
+sweep_one(int folder, const char *path, const char *name, int64_t since_ns,
+    struct oh_spool_losses *losses)
 {
 	struct oh_error err = { "" };
 	struct oh_spool s;
@@ -151,6 +152,8 @@ sweep_one(int folder, const char *path, const char *name, int64_t since_ns)
 		if (oh_spool_lock(&s, &err) == 1) {
 			oh_spool_scan(&s, NULL, NULL);
 			if (s.markers == 0) {
+				losses->by_age += s.count;
+				losses->bytes += s.bytes;
 				empty(d, since_ns, 0);
 				(void)unlinkat(folder, name, AT_REMOVEDIR);
 			}
@@ -162,7 +165,7 @@ sweep_one(int folder, const char *path, const char *name, int64_t since_ns)
 }
 
 void
-oh_spools_sweep(const char *path, int64_t age_ns)
+oh_spools_sweep(const char *path, int64_t age_ns, struct oh_spool_losses *losses)
 {
 	const char *own = strrchr(path, '/');
 	char name[OH_SPOOL_NAME_BYTES], all[PATH_MAX], other[PATH_MAX];
@@ -178,7 +181,8 @@ oh_spools_sweep(const char *path, int64_t age_ns)
 		while (oh_spools_next(d, name))
 			if (strcmp(name, own + 1) != 0 && (size_t)snprintf(other, sizeof(other),
 							      "%s/%s", all, name) < sizeof(other))
-				sweep_one(dirfd(d), other, name, oh_spool_now_ns() - age_ns);
+				sweep_one(
+				    dirfd(d), other, name, oh_spool_now_ns() - age_ns, losses);
 	if (d != NULL)
 		(void)closedir(d);
 }

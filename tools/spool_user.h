@@ -26,8 +26,9 @@ bool oh_spools_is_of(DIR *folder, const char *name, pid_t pid);
 /*
  * `path` is a spool.  If it is one of several of a user, remove those that no
  * program and no agent uses and where nothing has changed for `age_ns`: of
- * destinations that are no more.
+ * destinations that are no more.  Profiles that waited there are added to the
+ * losses.
  */
-void oh_spools_sweep(const char *path, int64_t age_ns);
+void oh_spools_sweep(const char *path, int64_t age_ns, struct oh_spool_losses *losses);
 
 #endif

@@ -126,6 +126,7 @@ kill -USR2 "$(eval "echo \$pid_f")"
 f_has_come() { [ "$(came "$two" f)" -ge 1 ]; }
 check 'its profile arrives' until_true f_has_come
 equal 'a folder that nobody uses is gone' "$(find "$folders" -path "$unused*")" ''
+check 'and what waited there is counted' until_true grep -qx 'lost_age: 1' "$folders"/*/agent.state
 check 'one of a program that lives stays' test -e "$used/agent.state"
 check 'one of yesterday stays' test -e "$young/agent.state"
 check 'what is none of ours stays' test -d "$folders/other"
