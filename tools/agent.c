@@ -49,6 +49,7 @@
 struct agent {
 	const struct oh_agent_options *o;
 	struct oh_spool spool;
+	struct oh_spool_losses others; /* in spools of destinations that are no more */
 	struct oh_agent_state state, saved, begun;
 	struct oh_export_config config, metrics_config;
 	struct oh_export *export, *metrics;
@@ -389,23 +390,18 @@ wait_for_news(struct agent *a)
  * ----------------------------------------------------------------------------------------- */
 
 static void
-count_losses(struct agent *a, const struct oh_spool_losses *losses)
-{
-	a->state.lost_size += losses->by_size;
-	a->state.lost_age += losses->by_age;
-	a->state.lost_bytes += losses->bytes;
-}
-
-static void
 look(struct agent *a)
 {
-	struct oh_spool_losses losses = { 0 };
+	struct oh_spool_losses losses = a->others;
 
+	a->others = (struct oh_spool_losses){ 0 };
 	oh_spool_scan(&a->spool, oh_batch_note, a->batch);
 	a->leaving = oh_spool_sweep(&a->spool);
 	a->spool.held = a->ready ? oh_batch_files(a->batch) : 0;
 	oh_spool_trim(&a->spool, &a->o->limits, &losses);
-	count_losses(a, &losses);
+	a->state.lost_size += losses.by_size;
+	a->state.lost_age += losses.by_age;
+	a->state.lost_bytes += losses.bytes;
 	if (losses.by_size + losses.by_age > 0)
 		trouble(a, "spool", "profiles were removed to keep its limits");
 	if (a->spool.markers > 0)
@@ -526,7 +522,6 @@ int
 oh_agent_run(const struct oh_agent_options *o)
 {
 	struct agent a = { .o = o, .watch = -1, .start_ns = oh_spool_now_ns() };
-	struct oh_spool_losses others = { 0 };
 	int rc = OH_EXIT_BAD, locked = -1;
 
 	if (oh_spool_open(&a.spool, o->folder, true, &a.fatal))
@@ -540,8 +535,7 @@ oh_agent_run(const struct oh_agent_options *o)
 		a.state.trouble[0] = '\0';
 		a.begun = a.state;
 		if (o->with_processes)
-			oh_spools_sweep(a.spool.path, o->limits.max_age_ns, &others);
-		count_losses(&a, &others);
+			oh_spools_sweep(a.spool.path, o->limits.max_age_ns, &a.others);
 		if (set_up(&a) && loop(&a)) {
 			send_metrics(&a, true);
 			oh_spool_scan(&a.spool, NULL, NULL);
