@@ -56,15 +56,6 @@
 #define SECOND_LOOK_MS 50
 #define POLL_MS 10
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* What the child has not, read from the process itself. */
 static OH_NOINLINE void
 read_missing_run(uintptr_t start, uintptr_t limit, void *arg)
@@ -230,7 +221,7 @@ attend(struct oh_reach_check *c, pid_t pid)
 			return oh_load_acquire(&r->state) == OH_REACH_DONE
 				   ? NULL /* [P1] */
 				   : "the scanning child was ended";
-		if (now_ms() >= c->until_ms)
+		if (oh_sys_now_ms() >= c->until_ms)
 			why = "it would have taken too long";
 		else if (c->ask->stop != NULL && c->ask->stop())
 			why = "the process ends";
@@ -363,7 +354,7 @@ make_check(struct oh_reach_check *c, struct oh_reach_result *ret)
 void
 oh_reach_check(struct oh_reach *ret, const struct oh_reach_ask *ask)
 {
-	int64_t start = now_ms();
+	int64_t start = oh_sys_now_ms();
 	struct oh_reach_check c = { .ask = ask,
 		.parent = oh_sys_getpid(),
 		.worker = oh_sys_gettid(),
@@ -372,7 +363,7 @@ oh_reach_check(struct oh_reach *ret, const struct oh_reach_ask *ask)
 	*ret = (struct oh_reach){ .result = { .asked = true } };
 	ret->result.why_not = make_check(&c, &ret->result);
 	ret->result.made = ret->result.why_not == NULL;
-	ret->result.ms = (uint32_t)(now_ms() - start);
+	ret->result.ms = (uint32_t)(oh_sys_now_ms() - start);
 	ret->result.cpu_ms = (uint32_t)(c.cpu_us / 1000);
 	if (!ret->result.made) {
 		drop_region(&c);

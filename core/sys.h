@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 
 static inline long
 oh_syscall6(long n, long a, long b, long c, long d, long e, long f)
@@ -102,6 +103,16 @@ oh_sys_default_action(int sig)
 	struct oh_sys_sigaction dfl = { .handler = NULL };
 
 	(void)OH_SYS(rt_sigaction, sig, &dfl, 0, sizeof(dfl.mask), 0, 0);
+}
+
+/* The monotonic clock in ms.  Any signal context. */
+static inline int64_t
+oh_sys_now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Private anonymous memory; counts towards OTHEAP_TEST_FAIL_AT (see sys.c). */

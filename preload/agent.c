@@ -344,15 +344,6 @@ oh_agent_own_folder(void)
 
 /* ---- the agent ------------------------------------------------------------------------ */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* It does not end before we do, unless it cannot work by its settings or is ended. */
 static void
 tell_ended(void)
@@ -396,7 +387,7 @@ oh_agent_call(void)
 
 	if (!is_trusted() || oh_agent_lives())
 		return;
-	if (started_ms != 0 && now_ms() - started_ms >= STAY_MS)
+	if (started_ms != 0 && oh_sys_now_ms() - started_ms >= STAY_MS)
 		tell_ended();
 	/* Pyroscope takes none. */
 	if (oh_config.metrics_every_s > 0 && strcmp(oh_config.protocol, "pyroscope") != 0) {
@@ -407,7 +398,7 @@ oh_agent_call(void)
 		argv[6] = every.text;
 	}
 	int error = oh_launch(argv, true, 0);
-	started_ms = error == 0 ? now_ms() : 0;
+	started_ms = error == 0 ? oh_sys_now_ms() : 0;
 	if (error == -ENOENT)
 		tell("the command otheap is not beside the library (OTHEAP_COMMAND)", 0);
 	else if (error < 0)
@@ -456,17 +447,17 @@ oh_agent_wait(void)
 {
 	struct timespec since = { 0 };
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
-	int64_t until = now_ms() + oh_config.exit_timeout_ms, there_ms = started_ms;
+	int64_t until = oh_sys_now_ms() + oh_config.exit_timeout_ms, there_ms = started_ms;
 	uint32_t never = 0;
 
 	if (oh_sys_getpid() != 1)
 		return;
 	(void)OH_SYS(clock_gettime, CLOCK_REALTIME, &since, 0, 0, 0, 0);
 	/* It removes what it has sent. */
-	while (any_waits(&since) && now_ms() < until) {
+	while (any_waits(&since) && oh_sys_now_ms() < until) {
 		if (oh_agent_lives())
-			there_ms = now_ms();
-		else if (there_ms == 0 || now_ms() - there_ms >= START_MS)
+			there_ms = oh_sys_now_ms();
+		else if (there_ms == 0 || oh_sys_now_ms() - there_ms >= START_MS)
 			break;
 		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
 	}

@@ -271,15 +271,6 @@ clone_with(long exit_signal, char *top, void (*fn)(void))
 	return ret;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Asked again and again: a wait that sleeps has no limit.  When the program ends
  * nobody waits any more, and our memory is its.
@@ -298,7 +289,7 @@ wait_for(long pid, int64_t until)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (got != 0 && got != -EINTR)
 			return (int)got;
-		if (now_ms() >= until || OH_SYS(getppid, 0, 0, 0, 0, 0, 0) != parent)
+		if (oh_sys_now_ms() >= until || OH_SYS(getppid, 0, 0, 0, 0, 0, 0) != parent)
 			return -ETIMEDOUT;
 		(void)OH_SYS(futex, &never, FUTEX_WAIT, 0, &step, 0, 0);
 	}
@@ -307,7 +298,7 @@ wait_for(long pid, int64_t until)
 static void
 go_between(void)
 {
-	int64_t until = now_ms() + job.wait_ms;
+	int64_t until = oh_sys_now_ms() + job.wait_ms;
 
 	/* Its table of actions is a copy.  An ignored SIGCHLD would leave nothing to wait for. */
 	oh_sys_default_action(SIGCHLD);
@@ -391,7 +382,7 @@ be_the_keeper(struct keeper_says *says)
 static int
 launch_kept(void)
 {
-	int64_t until = now_ms() + KEEPER_WAIT_MS;
+	int64_t until = oh_sys_now_ms() + KEEPER_WAIT_MS;
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	int error = -ETIMEDOUT;
 
@@ -405,7 +396,7 @@ launch_kept(void)
 	if (pid < 0)
 		error = (int)pid;
 	/* It may be killed before it says anything. */
-	while (pid > 0 && error == -ETIMEDOUT && now_ms() < until) {
+	while (pid > 0 && error == -ETIMEDOUT && oh_sys_now_ms() < until) {
 		if (oh_load_acquire(&says->done) != 0) /* [L1] */
 			error = says->error;
 		else if (OH_SYS(wait4, pid, 0, WNOHANG | __WCLONE, 0, 0, 0) != 0)

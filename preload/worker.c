@@ -86,15 +86,6 @@ static struct due {
 static char stack[STACK_BYTES] __attribute__((aligned(4096)));
 static char tls[TLS_BELOW + TLS_ABOVE] __attribute__((aligned(64)));
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)OH_SYS(clock_gettime, CLOCK_MONOTONIC, &ts, 0, 0, 0, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Sleep while *word is `seen`, at most `ms`. */
 static void
 futex_wait(const void *word, uint32_t seen, int64_t ms)
@@ -277,7 +268,7 @@ next_due(void)
 static void
 fire(struct due *due)
 {
-	int64_t now = now_ms();
+	int64_t now = oh_sys_now_ms();
 
 	(void)oh_or_acq_rel(&wanted, due->what); /* [W1] */
 	(void)oh_add_relaxed(&asked, 1);
@@ -305,7 +296,7 @@ stay(void)
 		}
 		if (anything_asked())
 			answer();
-		int64_t left = due->at_ms - now_ms();
+		int64_t left = due->at_ms - oh_sys_now_ms();
 		if (left <= 0)
 			fire(due);
 		else if (!anything_asked())
@@ -364,13 +355,13 @@ static void
 spawn(void)
 {
 	uint64_t all = UINT64_MAX, old = 0;
-	int64_t until = now_ms() + SPAWN_WAIT_MS;
+	int64_t until = oh_sys_now_ms() + SPAWN_WAIT_MS;
 	int32_t gone;
 
 	stays = next_due() != NULL;
 	(void)OH_SYS(rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all), 0, 0);
 	/* The worker before this one may still be on its last instructions. */
-	while ((gone = oh_load_acquire(&tid)) != 0 && now_ms() < until) /* [W3] */
+	while ((gone = oh_load_acquire(&tid)) != 0 && oh_sys_now_ms() < until) /* [W3] */
 		futex_wait(&tid, (uint32_t)gone, 1);
 	if (gone != 0 || oh_sys_failed(clone_worker())) {
 		uint32_t upto = oh_load_acquire(&asked); /* [W1] */
@@ -433,11 +424,11 @@ ask_and_wait(void *arg)
 {
 	struct wish *w = arg;
 	uint32_t mine = request(w->what), now;
-	int64_t until = now_ms() + w->timeout_ms, left;
+	int64_t until = oh_sys_now_ms() + w->timeout_ms, left;
 
 	w->error = -ETIMEDOUT;
 	while ((int32_t)((now = oh_load_acquire(&done)) - mine) < 0) { /* [W2] */
-		left = until - now_ms();
+		left = until - oh_sys_now_ms();
 		if (left <= 0)
 			return;
 		futex_wait(&done, now, left);
@@ -474,7 +465,7 @@ plan_due(struct due *due, unsigned what, uint32_t first_s, uint32_t every_s)
 {
 	*due = (struct due){ .what = what,
 		.every_s = every_s,
-		.at_ms = first_s == 0 ? 0 : now_ms() + (int64_t)first_s * 1000 };
+		.at_ms = first_s == 0 ? 0 : oh_sys_now_ms() + (int64_t)first_s * 1000 };
 }
 
 void
