@@ -108,27 +108,11 @@ is_readable(const struct oh_map *m)
 	return m->read && m->write && !m->shared && !m->device && !m->wiped;
 }
 
-/* The mapping with `at`, or map_count. */
-static uint32_t
-map_with(const struct oh_freed *f, uintptr_t at)
-{
-	uint32_t low = 0, high = f->map_count;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		if (f->maps[mid].limit <= at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < f->map_count && f->maps[low].start <= at ? low : f->map_count;
-}
-
 /* How far can be read from `at` on; `at` if nothing can. */
 static uintptr_t
 readable_to(const struct oh_freed *f, uintptr_t at)
 {
-	for (uint32_t i = map_with(f, at); i < f->map_count; i++) {
+	for (uint32_t i = oh_maps_find(f->maps, f->map_count, at); i < f->map_count; i++) {
 		if (f->maps[i].start > at || !is_readable(&f->maps[i]))
 			break;
 		at = f->maps[i].limit;
@@ -429,7 +413,7 @@ is_arena(const struct oh_freed *f, uintptr_t at)
 static uintptr_t
 find_main_arena(const struct oh_freed *f, uintptr_t allocator)
 {
-	uint32_t first = map_with(f, allocator);
+	uint32_t first = oh_maps_find(f->maps, f->map_count, allocator);
 
 	for (uint32_t i = first; i < f->map_count && i - first < LIBRARY_MAPS; i++) {
 		const struct oh_map *m = &f->maps[i];
@@ -448,7 +432,7 @@ static void
 add_main_heap(struct oh_freed *f)
 {
 	uintptr_t top = get(f->main_arena + TOP_AT);
-	uint32_t i = map_with(f, top);
+	uint32_t i = oh_maps_find(f->maps, f->map_count, top);
 
 	if (i == f->map_count)
 		return;

@@ -35,6 +35,22 @@ struct oh_map {
 int oh_maps_each(
     int fd, char *buf, size_t buf_bytes, bool (*fn)(const struct oh_map *m, void *arg), void *arg);
 
+/* Which of `count` mappings in ascending order holds `at`?  `count` if none. */
+static inline uint32_t
+oh_maps_find(const struct oh_map *maps, uint32_t count, uintptr_t at)
+{
+	uint32_t low = 0, high = count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (maps[mid].limit <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < count && maps[low].start <= at ? low : count;
+}
+
 /*
  * Call `fn` for each run of pages of `m`, cut to [from, to), that can hold
  * what a program wrote: those of a private mapping that are its own (not the

@@ -258,16 +258,9 @@ scan_map(struct oh_reach_check *c, const struct oh_map *m)
 static const struct oh_map *
 map_of(struct oh_reach_check *c, uintptr_t at)
 {
-	uint32_t low = 0, high = c->region->map_count;
+	uint32_t i = oh_maps_find(c->maps, c->region->map_count, at);
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		if (c->maps[mid].limit <= at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < c->region->map_count && c->maps[low].start <= at ? &c->maps[low] : NULL;
+	return i < c->region->map_count ? &c->maps[i] : NULL;
 }
 
 struct contents {
